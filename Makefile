@@ -1,0 +1,43 @@
+# make run: the main job on the smallest study; make test: all tests this machine can run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ORCH := $(BIN)/orch
+
+.PHONY: run test check bench clean
+
+run: $(VENV)/.installed
+	$(ORCH) run suites/quickstart.yaml $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/vermin --quiet --no-tips --violations -t=2.7- -t=3.6- suites/benchmarks/harness.py suites/benchmarks/*/run_*.py
+	$(BIN)/python -m pytest -q tests/unit
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.performance $(ARGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "orch needs Python 3.11 or newer; $(PYTHON) is not. Install python3.11 or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv module. Install the package python3-venv." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.installed

@@ -1,0 +1,160 @@
+"""The record of one launch, as it lies in a run folder: `orch.record/1`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestrator.specs import Machine, Scalar
+
+# orch.record/1: first version.
+SCHEMA = "orch.record/1"
+Status = Literal["ok", "failed", "timeout", "oom", "unsupported", "invalid"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a launch has no samples."""
+
+    phase: str  # plan build gate launch import setup warmup samples sanity record
+    kind: str  # class of the error
+    message: str
+    log_tail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellKeys:
+    """Who the cell is; `key` finds it again on resume, `comparable` says what it may be divided by."""
+
+    id: str
+    key: str
+    comparable: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteKeys:
+    name: str
+    profile: str | None
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """Place of the launch in the run. block is None where nothing was measured: unsupported, not built, gate failed."""
+
+    run: str
+    row: str
+    block: int | None  # from 1
+    position: int | None  # in the whole order, from 1
+    order_seed: int
+    attempt: int
+    load: float | None  # one-minute load average before the start
+    started: str  # ISO 8601, UTC
+    ended: str
+    paired: bool = True  # False: the block was cut in two by a stop and finished later
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    benchmark: str
+    implementation: str
+    configuration: str
+    parameters: Mapping[str, Scalar]
+    code_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolUsed:
+    """The protocol as it was really followed."""
+
+    phases: tuple[str, ...]
+    warmup: int
+    samples: int
+    at_most_s: float
+    precision: str
+    caches: str
+    threads: int
+    cpuset: str  # "1", "0,1"; empty: not pinned
+    group: Mapping[str, int] = field(default_factory=dict)  # phase -> iterations in one sample
+    timer: str = ""
+    sync: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the program found inside: reported by it, not promised by us."""
+
+    framework: str
+    version: str
+    python: str
+    cuda: str | None = None
+    cudnn: str | None = None
+    packages: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, Scalar | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageUsed:
+    name: str
+    variant: str | None
+    digest: str | None = None
+    base: str | None = None
+    inputs_sha256: str | None = None
+    lock_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerUsed:
+    engine: str  # docker 28.5.2, venv
+    gpu_mode: str = "none"
+    network: str = "none"
+    user: str = "1000:1000"
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    orch: str
+    command: tuple[str, ...]
+    source: Literal["measured", "imported"] = "measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the harness writes to `out/report.json`: the part of a record only the program itself can know."""
+
+    status: Literal["ok", "failed"]
+    failure: Failure | None = None
+    environment: Environment | None = None
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # phase -> seconds per iteration
+    cpu_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # phase -> CPU seconds per iteration
+    warmup: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    measures: Mapping[str, float | None] = field(default_factory=dict)
+    sanity: tuple[Mapping[str, Scalar | None], ...] = ()  # {"check": …, "ok": …, numbers}
+    group: Mapping[str, int] = field(default_factory=dict)
+    timer: str = ""
+    sync: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One launch on one machine, good or failed."""
+
+    status: Status
+    cell: CellKeys
+    suite: SuiteKeys
+    launch: Launch
+    workload: Workload
+    protocol: ProtocolUsed
+    image: ImageUsed
+    machine: Machine
+    provenance: Provenance
+    failure: Failure | None = None
+    environment: Environment | None = None
+    container: ContainerUsed | None = None
+    telemetry: Mapping[str, Scalar] | None = None
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    cpu_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    warmup: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    measures: Mapping[str, float | None] = field(default_factory=dict)
+    sanity: tuple[Mapping[str, Scalar | None], ...] = ()
+    schema: str = SCHEMA
