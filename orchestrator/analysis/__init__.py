@@ -1,0 +1,1 @@
+"""From records to comparison tables; nothing here talks to an engine."""
