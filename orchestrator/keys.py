@@ -1,0 +1,40 @@
+"""What a record may be divided by (`comparable`) and how it is found again on resume (`key`)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from orchestrator.specs import Cell, Gpu, Machine, Protocol, Scalar
+
+HOW_MANY = ("blocks", "timeout_s")  # of the protocol: how often and how long, not how it is measured
+
+
+def comparable_key(*, engine: str, machine: Machine, gpu: Gpu | None, protocol: Protocol, code_sha256: str) -> str:
+    """Hash what must agree before two cells are divided: engine kind, protocol, code, GPU, driver, CPU."""
+    return digest(
+        {
+            "engine": engine,
+            "protocol": {name: value for name, value in vars(protocol).items() if name not in HOW_MANY},
+            "code": code_sha256,
+            "gpu": [gpu.name, gpu.power_limit_w, gpu.driver] if gpu else None,
+            "cpu": machine.cpu,
+        }
+    )
+
+
+def cell_key(cell: Cell, comparable: str, inputs_sha256: str, parameters: Mapping[str, Scalar]) -> str:
+    """Hash what must agree before a record is taken for a launch that is already made."""
+    return digest(
+        {
+            "comparable": comparable,
+            "image": inputs_sha256,
+            "cell": cell.id,
+            "device": cell.device,
+            "parameters": dict(parameters),
+        }
+    )
+
+
+def digest(value: object) -> str:
+    """Hash a JSON value independently of the order of its keys."""
+    return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,100 @@
+"""One launch: job in, outcome out, record made. A launch that fails is a record with its reason."""
+
+import time
+
+from orchestrator.engines import Job, Outcome
+from orchestrator.errors import EngineError, RecordError
+from orchestrator.loading import parse_report
+from orchestrator.machine import read_load
+from orchestrator.recording import Gate, Place, Prepared, Setting, Verdict, ended_launch, make_record, now
+from orchestrator.records import Failure, Record, Report, Status
+from orchestrator.store import slug
+from orchestrator.workloads import job_content, launch_files
+
+ARGV = ("python", "in/harness.py")
+REAP_MARGIN_S = 60.0  # a container this long past its time limit belongs to nobody
+LOG_TAIL_CHARACTERS = 2000
+NO_REPORT = Report(status="failed")
+# Each library has a variable of its own; with more threads than pinned CPUs they wait for each other.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def measure(setting: Setting, prepared: Prepared, place: Place, gate: Gate) -> Record:
+    """Launch a cell once and return its record, whatever happened."""
+    load, started = read_load(), now()
+    try:
+        verdict = judge(launch(setting, prepared, "measure", place))
+    except EngineError as error:
+        verdict = Verdict(status="failed", report=NO_REPORT, failure=_failure("launch", "EngineError", str(error)))
+    ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
+    return make_record(setting, prepared, ended, verdict, gate)
+
+
+def launch(setting: Setting, prepared: Prepared, mode: str, place: Place) -> Outcome:
+    """Run the harness once in the cell's image and keep its log in the run folder.
+
+    mode: "gate" or "measure". Raises EngineError if the engine itself fails.
+    """
+    outcome = setting.engine.launch(prepared.image, make_job(setting, prepared, mode, place))
+    setting.logs.mkdir(parents=True, exist_ok=True)
+    name = f"{slug(prepared.cell.id)}.{mode}{place.block or ''}.attempt{place.attempt}.log"
+    (setting.logs / name).write_text(outcome.log, encoding="utf-8", errors="replace")
+    return outcome
+
+
+def make_job(setting: Setting, prepared: Prepared, mode: str, place: Place) -> Job:
+    """Describe the program of a launch to the engine."""
+    cell, protocol = prepared.cell, setting.protocol
+    deadline = int(time.time() + protocol.timeout_s + REAP_MARGIN_S)
+    return Job(
+        argv=ARGV,
+        files={
+            **launch_files(prepared.benchmark, cell.image.image.framework),
+            "job.json": job_content(cell, prepared.benchmark, protocol, mode=mode, threads=setting.threads),
+        },
+        timeout_s=protocol.timeout_s,
+        labels={"run": setting.run, "cell": cell.id, "attempt": str(place.attempt), "deadline": str(deadline)},
+        env=dict.fromkeys(THREAD_VARIABLES, str(setting.threads)),
+        cpus=setting.cpus,
+        gpu=setting.gpu if cell.device == "cuda" else None,
+        cache=f"{cell.image.name}-{prepared.code_sha256[-12:]}" if protocol.caches == "warm" else None,
+    )
+
+
+def judge(outcome: Outcome) -> Verdict:
+    """Say what became of a launch from how it ended and what it wrote; neither is trusted."""
+    if outcome.status == "oom":
+        return _lost(outcome, "oom", _failure("launch", "OutOfMemory", "killed by the kernel: out of memory"))
+    if outcome.status == "timeout":
+        message = "no end within the time limit of a launch (protocol: timeout_s)"
+        return _lost(outcome, "timeout", _failure("launch", "Timeout", message))
+    if "report.json" not in outcome.files:
+        message = f"no report written; exit code {outcome.exit_code}"
+        return _lost(outcome, "failed", _failure("record", "NoReport", message))
+    try:
+        report = parse_report(outcome.files["report.json"])
+    except RecordError as error:
+        return _lost(outcome, "failed", _failure("record", "BrokenReport", str(error)))
+    return _judge_report(outcome, report)
+
+
+def _judge_report(outcome: Outcome, report: Report) -> Verdict:
+    failure: Failure | None = None
+    if report.status != "ok":
+        failure = report.failure or _failure("record", "NoReason", "failed without a reason")
+    elif outcome.exit_code != 0:
+        failure = _failure("launch", "ExitCode", f"exit code {outcome.exit_code} after a good report")
+    status: Status = "ok"
+    if failure is not None:
+        status = "invalid" if failure.phase == "sanity" else "failed"
+    return Verdict(status=status, report=report, failure=failure, gpu_mode=outcome.gpu_mode)
+
+
+def _lost(outcome: Outcome, status: Status, failure: Failure) -> Verdict:
+    tail = outcome.log[-LOG_TAIL_CHARACTERS:]
+    failure = Failure(phase=failure.phase, kind=failure.kind, message=failure.message, log_tail=tail)
+    return Verdict(status=status, report=NO_REPORT, failure=failure, gpu_mode=outcome.gpu_mode)
+
+
+def _failure(phase: str, kind: str, message: str) -> Failure:
+    return Failure(phase=phase, kind=kind, message=message)

@@ -1,0 +1,195 @@
+"""From what a launch gave to its record: which cell, where in the run, in which image, on which machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.engines import BuiltImage, Engine
+from orchestrator.keys import cell_key, comparable_key
+from orchestrator.machine import choose_cpus
+from orchestrator.records import (
+    CellKeys,
+    ContainerUsed,
+    Failure,
+    ImageUsed,
+    Launch,
+    ProtocolUsed,
+    Provenance,
+    Record,
+    Report,
+    Status,
+    SuiteKeys,
+    Workload,
+)
+from orchestrator.specs import Benchmark, Cell, Configuration, Gpu, Implementation, Machine, Protocol, Scalar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all launches of a run share."""
+
+    run: str
+    suite: SuiteKeys
+    seed: int
+    protocol: Protocol
+    machine: Machine
+    engine: Engine
+    engine_version: str
+    command: tuple[str, ...]
+    logs: Path
+    gpu: Gpu | None = None
+
+    @property
+    def threads(self) -> int:
+        return min(self.protocol.threads or self.machine.cores, len(self.machine.cpus))
+
+    @property
+    def cpus(self) -> tuple[int, ...]:
+        return choose_cpus(self.machine, self.threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A cell whose image is built: ready to be launched."""
+
+    cell: Cell
+    benchmark: Benchmark
+    implementation: Implementation
+    configuration: Configuration
+    image: BuiltImage
+    code_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a launch stands in its run; block None: outside the measured blocks."""
+
+    block: int | None
+    position: int | None = None
+    attempt: int = 1
+    paired: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of a launch."""
+
+    status: Status
+    report: Report
+    failure: Failure | None = None
+    gpu_mode: str = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What a cell's gate launch found: sanity entries, and the set-up time without a compile cache, seconds."""
+
+    entries: tuple[Mapping[str, Scalar | None], ...] = ()
+    setup_cold_s: float | None = None
+
+
+def make_record(setting: Setting, prepared: Prepared, launch: Launch, verdict: Verdict, gate: Gate) -> Record:
+    """Put together the record of one launch, good or failed."""
+    report = verdict.report
+    return Record(
+        status=verdict.status,
+        failure=verdict.failure,
+        cell=keys(setting, prepared),
+        suite=setting.suite,
+        launch=launch,
+        workload=Workload(
+            benchmark=prepared.benchmark.name,
+            implementation=prepared.implementation.name,
+            configuration=prepared.configuration.name,
+            parameters=prepared.configuration.parameters,
+            code_sha256=prepared.code_sha256,
+        ),
+        protocol=_protocol_used(setting, report),
+        environment=report.environment,
+        image=_image_used(prepared.image),
+        container=_container_used(setting, verdict.gpu_mode),
+        machine=setting.machine,
+        samples=report.samples,
+        cpu_samples=report.cpu_samples,
+        warmup=report.warmup,
+        measures={**report.measures, "setup_cold_s": gate.setup_cold_s},
+        sanity=(*report.sanity, *gate.entries),
+        provenance=Provenance(orch=__version__, command=setting.command),
+    )
+
+
+def keys(setting: Setting, prepared: Prepared) -> CellKeys:
+    """Compute the keys of a cell under this setting."""
+    comparable = comparable_key(
+        engine=setting.engine.name,
+        machine=setting.machine,
+        gpu=setting.gpu,
+        protocol=setting.protocol,
+        code_sha256=prepared.code_sha256,
+    )
+    return CellKeys(
+        id=prepared.cell.id,
+        key=cell_key(prepared.cell, comparable, prepared.image.inputs_sha256, prepared.configuration.parameters),
+        comparable=comparable,
+    )
+
+
+def ended_launch(setting: Setting, row: str, place: Place, *, started: str, load: float | None) -> Launch:
+    """Describe a launch that ends now."""
+    return Launch(
+        run=setting.run,
+        row=row,
+        block=place.block,
+        position=place.position,
+        order_seed=setting.seed,
+        attempt=place.attempt,
+        load=load,
+        started=started,
+        ended=now(),
+        paired=place.paired,
+    )
+
+
+def now() -> str:
+    """Return the time as records have it: ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _protocol_used(setting: Setting, report: Report) -> ProtocolUsed:
+    protocol = setting.protocol
+    return ProtocolUsed(
+        phases=protocol.phases,
+        warmup=protocol.warmup,
+        samples=protocol.samples,
+        at_most_s=protocol.at_most_s,
+        precision=protocol.precision,
+        caches=protocol.caches,
+        threads=setting.threads,
+        cpuset=",".join(str(cpu) for cpu in setting.cpus),
+        group=report.group,
+        timer=report.timer,
+        sync=report.sync,
+    )
+
+
+def _image_used(image: BuiltImage) -> ImageUsed:
+    return ImageUsed(
+        name=image.target.image.name,
+        variant=image.target.variant.name,
+        digest=image.digest,
+        base=image.base,
+        inputs_sha256=image.inputs_sha256,
+        lock_sha256=image.lock_sha256,
+    )
+
+
+def _container_used(setting: Setting, gpu_mode: str) -> ContainerUsed:
+    contained = setting.engine.name == "docker"
+    return ContainerUsed(
+        engine=setting.engine_version,
+        gpu_mode=gpu_mode,
+        network="none" if contained else "host",
+        user="1000:1000" if contained else "caller",
+    )

@@ -1,0 +1,165 @@
+"""Gates first, then blocks: every row's cells back to back in random order, one record saved before the next starts."""
+
+import random
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from orchestrator import console
+from orchestrator.gating import pass_gate
+from orchestrator.launching import measure
+from orchestrator.recording import Gate, Place, Prepared, Setting, keys
+from orchestrator.records import Record
+from orchestrator.store import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One launch that is to be made."""
+
+    prepared: Prepared
+    block: int
+    position: int  # in the whole order, from 1
+    paired: bool = True
+
+
+@dataclass
+class Stop:
+    """Ctrl-C: once lets the launch end and stops; twice kills it."""
+
+    asked: bool = False
+
+    @contextmanager
+    def watching(self) -> Iterator["Stop"]:
+        """Watch for SIGINT and SIGTERM."""
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked or number == signal.SIGTERM:
+            raise KeyboardInterrupt
+        self.asked = True
+        console.note("\nStopping after this launch; Ctrl-C again kills it. The same command continues later.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a run ended: the records it made now, how many launches were there before, whether it was stopped."""
+
+    made: tuple[Record, ...]
+    found: int
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run under way."""
+
+    setting: Setting
+    folder: RunFolder
+    cells: tuple[Prepared, ...]
+    cache: Path
+    estimate_s: float | None = None
+    stop: Stop = field(default_factory=Stop)
+
+    def execute(self, found: Sequence[Record]) -> Ended:
+        """Gate and measure what has no record yet. found: the records that lie in the folder."""
+        made: list[Record] = []
+        try:
+            with self.stop.watching():
+                self._execute(found, made.append)
+        except KeyboardInterrupt:
+            return Ended(made=tuple(made), found=len(found), interrupted=True)
+        return Ended(made=tuple(made), found=len(found), interrupted=self.stop.asked)
+
+    def _execute(self, found: Sequence[Record], keep: Callable[[Record], None]) -> None:
+        planned = missing_launches(self.setting, self.cells, found)
+        gates = self._pass_gates([cell for cell in self.cells if any(one.prepared is cell for one in planned)], keep)
+        planned = tuple(one for one in planned if one.prepared.cell.id in gates)
+        if len(planned) == 0:
+            return
+        progress = console.Progress(len(planned), self.estimate_s)
+        for one in planned:
+            if self.stop.asked:
+                return
+            what = f"block {one.block}  {one.prepared.cell.id}"
+            progress.start(what)
+            place = Place(block=one.block, position=one.position, paired=one.paired)
+            record = measure(self.setting, one.prepared, place, gates[one.prepared.cell.id])
+            self.folder.write_record(record)
+            keep(record)
+            progress.finish(what, describe(record))
+
+    def _pass_gates(self, cells: Sequence[Prepared], keep: Callable[[Record], None]) -> dict[str, Gate]:
+        gates: dict[str, Gate] = {}
+        progress = console.Progress(len(cells))
+        for prepared in cells:
+            if self.stop.asked:
+                return {}
+            progress.start(f"gate  {prepared.cell.id}")
+            gate = pass_gate(self.setting, prepared, self.cache)
+            if isinstance(gate, Record):
+                self.folder.write_record(gate)
+                keep(gate)
+                progress.finish(f"gate  {prepared.cell.id}", describe(gate))
+            else:
+                gates[prepared.cell.id] = gate
+                progress.finish(f"gate  {prepared.cell.id}", describe_gate(gate))
+        return gates
+
+
+def order_launches(cells: Sequence[Prepared], blocks: int, seed: int) -> tuple[Planned, ...]:
+    """Order the launches: in each block the rows in random order, in each row its cells in random order.
+
+    The cells of a row, which a table divides by each other, run back to back: minutes apart, not hours.
+    seed: stored in every record; the same seed gives the same order.
+    """
+    generator = random.Random(seed)
+    rows: dict[str, list[Prepared]] = {}
+    for prepared in cells:
+        rows.setdefault(prepared.cell.row, []).append(prepared)
+    ordered: list[Planned] = []
+    for block in range(1, blocks + 1):
+        for row in generator.sample(sorted(rows), len(rows)):
+            members = sorted(rows[row], key=lambda prepared: prepared.cell.id)
+            for prepared in generator.sample(members, len(members)):
+                ordered.append(Planned(prepared=prepared, block=block, position=len(ordered) + 1))
+    return tuple(ordered)
+
+
+def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequence[Record]) -> tuple[Planned, ...]:
+    """Return the launches without a record, in the run's order.
+
+    A block of a row that was cut in two by a stop is finished, but its later launches are not paired with the
+    earlier ones: hours may lie between them.
+    """
+    done = {(record.cell.key, record.launch.block) for record in found if record.launch.block is not None}
+    begun = {(record.launch.row, record.launch.block) for record in found}
+    missing = []
+    for one in order_launches(cells, setting.protocol.blocks, setting.seed):
+        if (keys(setting, one.prepared).key, one.block) not in done:
+            paired = (one.prepared.cell.row, one.block) not in begun
+            missing.append(Planned(prepared=one.prepared, block=one.block, position=one.position, paired=paired))
+    return tuple(missing)
+
+
+def describe(record: Record) -> str:
+    """Say in a few words how a launch ended."""
+    if record.failure is not None:
+        return f"{record.status}: {record.failure.message.splitlines()[0][:100]}"
+    phase, samples = next(iter(record.samples.items()))
+    median_s = sorted(samples)[len(samples) // 2]
+    return f"{phase} {median_s * 1e3:.4g} ms × {len(samples)}"
+
+
+def describe_gate(gate: Gate) -> str:
+    """Say how far a cell is from its reference."""
+    errors = [entry["error"] for entry in gate.entries if isinstance(entry.get("error"), float)]
+    return f"passed, largest error {max(errors):.1e}" if errors else "passed, no reference"

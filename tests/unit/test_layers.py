@@ -1,0 +1,81 @@
+"""The layers of the house: lower modules never import higher ones, and only loading.py knows pydantic and YAML."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "orchestrator"
+LAYERS = (
+    {"__init__", "errors", "specs", "records"},
+    {"process", "machine", "console", "gpus", "names", "yaml_lines"},
+    {"loading", "configuration", "keys", "interpreters"},
+    {
+        "engines",
+        "fleet",
+        "catalog",
+        "variants",
+        "planning",
+        "store",
+        "locking",
+        "wheelhouse",
+        "telemetry",
+        "gates",
+        "workloads",
+    },
+    {"analysis"},
+    {"recording", "launching", "gating", "building", "running", "doctor"},
+    {"studies"},
+    {"cli"},
+    {"__main__"},
+)
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def place(module: str) -> str:
+    part = module.split(".")[1]
+    return part if (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").is_file() else "__init__"
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {
+                f"{node.module}.{alias.name}" for alias in node.names if node.module == "orchestrator"
+            }
+    return found
+
+
+def layer_of(name: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if name in layer)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_imports_a_higher_layer(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+    ours = {place(name) for name in imports(path) if name.startswith("orchestrator.")}
+
+    assert [name for name in ours if layer_of(name) > layer_of(own)] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_loading_knows_pydantic_and_yaml(path: Path) -> None:
+    foreign = {name.split(".")[0] for name in imports(path)} & {"pydantic", "pydantic_core", "yaml"}
+
+    assert not foreign or path.stem in {"loading", "yaml_lines"}
+
+
+def test_the_analysis_never_talks_to_engines_or_fleets() -> None:
+    talkers = {
+        path
+        for path in (PACKAGE / "analysis").rglob("*.py")
+        for name in imports(path)
+        if place(name) in {"engines", "fleet", "running", "building"} and name.startswith("orchestrator.")
+    }
+
+    assert talkers == set()
