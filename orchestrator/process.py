@@ -1,9 +1,11 @@
 """One way to start a program: argument tuple, time limit, log file, readable failure."""
 
+import fcntl
 import logging
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,3 +68,12 @@ def _text(raw: bytes | None) -> str:
 
 def _tail(text: str) -> str:
     return "\n".join("  " + line for line in text.strip().splitlines()[-LOG_TAIL_LINES:])
+
+
+@contextmanager
+def exclusive(lock_file: Path) -> Iterator[None]:
+    """Let one process at a time into the block; the others wait. The file stays behind, empty."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

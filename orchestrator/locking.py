@@ -1,0 +1,179 @@
+"""Lock files: what one image variant installs, by name, version, hash, file and size. No addresses of indexes."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import ConfigurationError, LockError
+
+HEADER = ("image", "python", "base", "base_digest", "bytes", "date")
+_PIN = re.compile(
+    r"(?P<name>[\w.-]+) ?(?:==(?P<version>[^\s;@]+)|@ (?P<url>\S+))"
+    r"(?: ; (?P<marker>[^#]+?))? --hash=sha256:(?P<sha256>[0-9a-f]{64})"
+)
+_FILE = re.compile(r"# file: (?P<file>[\w.+!-]+\.whl) (?P<bytes>\d+|unknown)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """One wheel of a lock."""
+
+    name: str
+    version: str
+    file: str  # numpy-1.16.6-cp36-cp36m-manylinux1_x86_64.whl
+    sha256: str
+    bytes: int | None  # None: the index did not say
+    url: str | None = None  # of a requirement that is an address: torch @ https://download.pytorch.org/…
+    marker: str | None = None  # of installers.txt: python_version == "3.6"
+
+    @property
+    def requirement(self) -> str:
+        """The line pip reads to fetch the wheel."""
+        where = f" @ {self.url}" if self.url else f"=={self.version}"
+        marker = f" ; {self.marker}" if self.marker else ""
+        return f"{self.name}{where}{marker} --hash=sha256:{self.sha256}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """All wheels of one image variant."""
+
+    image: str  # pytorch-1.0.1+cu90
+    python: str  # 3.6.15
+    base: str
+    base_digest: str | None  # sha256:…; None: no registry answered
+    date: str  # ISO 8601
+    pins: tuple[Pin, ...]
+
+    @property
+    def bytes(self) -> int | None:
+        """Download size of all wheels; None if one of them is not known."""
+        sizes = [pin.bytes for pin in self.pins]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock file.
+
+    Raises LockError if there is none, ConfigurationError with file and line for a damaged one.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise LockError(f"{path}: no lock. Make it with: orch lock {path.stem}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"not a text file. {_remedy(path)}", file=str(path)) from error
+    header = _read_header(lines, path)
+    pins = read_pins(path, lines)
+    if not pins:
+        raise ConfigurationError(f"holds no package. {_remedy(path)}", file=str(path))
+    digest = header["base_digest"]
+    return Lock(
+        image=header["image"],
+        python=header["python"],
+        base=header["base"],
+        base_digest=None if digest == "none" else digest,
+        date=header["date"],
+        pins=pins,
+    )
+
+
+def read_pins(path: Path, lines: list[str] | None = None) -> tuple[Pin, ...]:
+    """Read the pinned wheels of a lock or of `installers.txt`: a `# file: name bytes` line before each requirement.
+
+    Raises ConfigurationError with file and line for anything else.
+    """
+    pins: list[Pin] = []
+    file: re.Match[str] | None = None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if lines is None else lines, start=1):
+        if line.startswith("# file:"):
+            file = _match(_FILE, line, "`# file: NAME.whl BYTES`", path, number)
+        elif line.strip() and not line.startswith("#"):
+            if file is None:
+                raise ConfigurationError(
+                    f"no `# file:` line before this one. {_remedy(path)}", file=str(path), line=number
+                )
+            pins.append(_pin(_match(_PIN, line, "`name==version --hash=sha256:…`", path, number), file))
+            file = None
+    return tuple(pins)
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write a lock file in one step. Raises LockError if the folder cannot be written."""
+    values = {
+        "image": lock.image,
+        "python": lock.python,
+        "base": lock.base,
+        "base_digest": lock.base_digest or "none",
+        "bytes": str(lock.bytes or "unknown"),
+        "date": lock.date,
+    }
+    header = "".join(f"# {key}: {values[key]}\n" for key in HEADER)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(
+            header + "".join(f"{_file_line(pin)}{pin.requirement}\n" for pin in lock.pins), encoding="utf-8"
+        )
+        partial.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise LockError(f"{path}: cannot be written ({reason}). Copy the images folder and use --project.") from error
+
+
+def requirements(lock: Lock) -> str:
+    """Return what is installed offline: names, versions and hashes, sorted; the same text for the same wheels."""
+    return "".join(sorted(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in lock.pins))
+
+
+def lock_sha256(lock: Lock) -> str:
+    """Return the hash of what a lock installs; its date and comments do not count."""
+    return hashlib.sha256(requirements(lock).encode()).hexdigest()
+
+
+def inputs_sha256(dockerfile: bytes, base: str, lock: Lock) -> str:
+    """Return the hash of all an image is made of: Dockerfile, base with digest, wheels.
+
+    Every part is hashed on its own first, so that no two different inputs run together.
+    """
+    parts = (hashlib.sha256(dockerfile).hexdigest(), hashlib.sha256(base.encode()).hexdigest(), lock_sha256(lock))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _read_header(lines: list[str], path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, key in enumerate(HEADER, start=1):
+        line = lines[number - 1] if len(lines) >= number else ""
+        if not line.startswith(f"# {key}: "):
+            raise ConfigurationError(f"`# {key}: …` expected. {_remedy(path)}", file=str(path), line=number)
+        found[key] = line.removeprefix(f"# {key}: ").strip()
+    return found
+
+
+def _match(pattern: re.Pattern[str], line: str, wanted: str, path: Path, number: int) -> re.Match[str]:
+    found = pattern.fullmatch(line.rstrip())
+    if found is None:
+        raise ConfigurationError(f"{wanted} expected. {_remedy(path)}", file=str(path), line=number)
+    return found
+
+
+def _remedy(path: Path) -> str:
+    return f"Restore the file, or make it anew: orch lock {path.stem}"
+
+
+def _pin(requirement: re.Match[str], file: re.Match[str]) -> Pin:
+    size = file["bytes"]
+    return Pin(
+        name=requirement["name"],
+        version=requirement["version"] or file["file"].split("-")[1],
+        file=file["file"],
+        sha256=requirement["sha256"],
+        bytes=None if size == "unknown" else int(size),
+        url=requirement["url"],
+        marker=requirement["marker"],
+    )
+
+
+def _file_line(pin: Pin) -> str:
+    return f"# file: {pin.file} {'unknown' if pin.bytes is None else pin.bytes}\n"

@@ -1,0 +1,246 @@
+"""Requirements -> exact wheels: uv resolves, from the indexes of the user's pip configuration."""
+
+import ast
+import ssl
+import sys
+import tempfile
+import tomllib
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
+from uv import find_uv_bin
+
+from orchestrator import process
+from orchestrator.errors import LockError
+from orchestrator.locking import Lock, Pin, write_lock
+from orchestrator.specs import ImageVariant
+
+# The oldest base of the rows is Debian 11 with glibc 2.31: a wheel that wants more would not start there.
+_GLIBC = 31
+_PLATFORM = f"manylinux_2_{_GLIBC}_x86_64"
+PLATFORMS = (
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(_GLIBC, 4, -1)),
+    *("manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"),
+)
+_TIMEOUT_S = 300.0
+_SIZE_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indexes:
+    """Where the user's pip looks for packages."""
+
+    index: str | None = None
+    more: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    no_index: bool = False
+    certificates: str | None = None
+    proxy: str | None = None
+
+    def uv_environment(self, extra: str | None) -> dict[str, str]:
+        """Say the same to uv, by its environment: addresses may hold passwords, and command lines are logged.
+
+        extra: a package index or page of links (`.html`) besides.
+        """
+        is_page = extra is not None and extra.endswith(".html")
+        links = (*self.find_links, extra) if extra and is_page else self.find_links
+        more = (*self.more, extra) if extra and not is_page else self.more
+        said = {
+            "UV_DEFAULT_INDEX": self.index,
+            "UV_EXTRA_INDEX_URL": " ".join(more),
+            "UV_FIND_LINKS": ",".join(links),
+            "UV_INSECURE_HOST": " ".join(self.trusted_hosts),
+            "UV_NO_INDEX": "1" if self.no_index else None,
+            "SSL_CERT_FILE": self.certificates,
+            "ALL_PROXY": self.proxy,
+            # pip takes the best version of all its indexes; uv would stop at the first that knows the name.
+            "UV_INDEX_STRATEGY": "unsafe-best-match",
+            "UV_PYTHON_DOWNLOADS": "never",
+        }
+        return {name: value for name, value in said.items() if value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """A wheel that would do, and where it lies."""
+
+    name: str
+    url: str
+    sha256: str
+    bytes: int | None
+
+
+def read_indexes(env: Mapping[str, str]) -> Indexes:
+    """Read where pip looks for packages: its configuration files and PIP_* variables, as pip itself merges them."""
+    done = process.run((*PIP, "config", "list"), timeout_s=_TIMEOUT_S, env=env)
+    return parse_indexes(done.stdout)
+
+
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
+
+
+def parse_indexes(listed: str) -> Indexes:
+    """Parse what `pip config list` prints: `section.name='value'` lines."""
+    sections: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
+    for line in listed.splitlines():
+        key, separator, value = line.partition("=")
+        section, _, name = key.partition(".")
+        if separator and section in sections:
+            sections[section][name] = str(ast.literal_eval(value))
+    values = sections["global"] | sections["download"] | sections[":env:"]  # pip's order, the last one counts
+    return Indexes(
+        index=values.get("index-url"),
+        more=tuple(values.get("extra-index-url", "").split()),
+        find_links=tuple(values.get("find-links", "").split()),
+        trusted_hosts=tuple(values.get("trusted-host", "").split()),
+        no_index=values.get("no-index", "").lower() in {"1", "true", "yes", "on"},
+        certificates=values.get("cert"),
+        proxy=values.get("proxy"),
+    )
+
+
+def lock_image(target: ImageVariant, env: Mapping[str, str], base_digest: str | None = None) -> Lock:
+    """Resolve the requirements of an image variant and write its lock file.
+
+    The resolver names the one wheel that fits, with its hash, so nothing is downloaded for it.
+    Raises LockError if a requirement cannot be had from the configured indexes.
+    """
+    lock = Lock(
+        image=target.name,
+        python=target.image.python,
+        base=target.image.base,
+        base_digest=base_digest,
+        date=datetime.now(UTC).date().isoformat(),
+        pins=resolve(target, target.requirements, env),
+    )
+    write_lock(target.lock_path, lock)
+    return lock
+
+
+def resolve(target: ImageVariant, requirements: Sequence[str], env: Mapping[str, str]) -> tuple[Pin, ...]:
+    """Find the exact wheels of all requirements and of what they need in turn, for the image's Python.
+
+    Raises LockError with the answer of the indexes.
+    """
+    indexes = read_indexes(env)
+    packages = _compile(target, requirements, indexes, env)
+    urls = {name.strip().lower(): url.strip() for name, at, url in (r.partition("@") for r in requirements) if at}
+    chosen = [(package, _best(_files(package), target.image.python)) for package in packages]
+    sizes = _sizes([file for _, file in chosen], indexes.certificates)
+    return tuple(
+        Pin(
+            name=str(package["name"]),
+            version=str(package.get("version") or file.name.split("-")[1]),
+            file=file.name,
+            sha256=file.sha256,
+            bytes=size,
+            url=urls.get(str(package["name"]).lower()),
+        )
+        for (package, file), size in zip(chosen, sizes, strict=True)
+    )
+
+
+def find_hashes(target: ImageVariant, requirements: Sequence[str], env: Mapping[str, str]) -> frozenset[str]:
+    """Return the sha256 of all wheels that the configured indexes would give for requirements.
+
+    Raises LockError with the answer of the indexes.
+    """
+    packages = _compile(target, requirements, read_indexes(env), env)
+    return frozenset(file.sha256 for package in packages for file in _files(package))
+
+
+def _compile(
+    target: ImageVariant, requirements: Sequence[str], indexes: Indexes, env: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """Let uv resolve for the full patch version: `3.6` would mean 3.6.0, for which newer wheels refuse."""
+    with tempfile.TemporaryDirectory(prefix="orch-lock-") as folder:
+        asked = Path(folder) / "requirements.in"
+        asked.write_text("".join(f"{requirement}\n" for requirement in requirements), encoding="utf-8")
+        argv = (
+            *(find_uv_bin(), "pip", "compile", "--quiet", "--no-config", "--no-build", "--no-header", "--no-annotate"),
+            *("--python", sys.executable, "--python-version", target.image.python),
+            *("--python-platform", f"x86_64-manylinux_2_{_GLIBC}", "--format", "pylock.toml", str(asked)),
+        )
+        said = {**env, **indexes.uv_environment(target.variant.index)}
+        done = process.run(argv, timeout_s=_TIMEOUT_S, env=said, cwd=Path(folder), check=False)
+    if done.exit_code != 0:
+        raise LockError(f"{target.name}: cannot resolve {', '.join(requirements)}: {_answer(done.stderr)}. {_ADVICE}")
+    packages: list[dict[str, object]] = tomllib.loads(done.stdout).get("packages", [])
+    return packages
+
+
+_ADVICE = (
+    "Check the row and the network; wheels that lie elsewhere are found through pip's own configuration"
+    " (index-url, extra-index-url, find-links)."
+)
+
+
+def _answer(stderr: str) -> str:
+    """Put the resolver's drawing into one line."""
+    words = " ".join(line for line in stderr.splitlines() if not line.startswith(("warning:", "hint:"))).split()
+    return " ".join(word for word in words if word not in {"×", "╰─▶", "├─▶", "│"}).removeprefix("error: ").rstrip(".")
+
+
+def _files(package: Mapping[str, object]) -> list[_File]:
+    listed = package.get("wheels") or [package["archive"]]
+    return [_file(entry) for entry in listed] if isinstance(listed, list) else []
+
+
+def _file(entry: Mapping[str, object]) -> _File:
+    hashes = entry["hashes"]
+    url = str(entry["url"]) if "url" in entry else Path(str(entry["path"])).as_uri()
+    size = entry.get("size")
+    return _File(
+        name=urllib.parse.unquote(urllib.parse.urlsplit(url).path.rsplit("/", 1)[-1]),
+        url=url,
+        sha256=str(hashes["sha256"]) if isinstance(hashes, dict) else "",
+        bytes=size if isinstance(size, int) else None,
+    )
+
+
+def _best(files: Sequence[_File], python: str) -> _File:
+    """Choose as pip does: the first file by the order of the tags its Python would prefer."""
+    order = {tag: place for place, tag in enumerate(wheel_tags(python))}
+    return min(files, key=lambda file: min(order.get(tag, len(order)) for tag in parse_wheel_filename(file.name)[3]))
+
+
+def wheel_tags(python: str) -> Iterable[Tag]:
+    """Yield the tags of wheels that a Python of our bases can install, the best first."""
+    major, minor = (int(part) for part in python.split(".")[:2])
+    yield from cpython_tags((major, minor), [abi(python)], PLATFORMS)
+    yield from compatible_tags((major, minor), f"cp{major}{minor}", PLATFORMS)
+
+
+def abi(python: str) -> str:
+    """Return the ABI tag of a CPython: cp27mu, cp36m, cp311."""
+    major, minor = (int(part) for part in python.split(".")[:2])
+    suffix = "mu" if major < 3 else "m" if minor < 8 else ""
+    return f"cp{major}{minor}{suffix}"
+
+
+def _sizes(files: Sequence[_File], certificates: str | None) -> list[int | None]:
+    """Ask for the sizes the index did not give; None where nobody answers."""
+    context = ssl.create_default_context(cafile=certificates)
+
+    def ask(file: _File) -> int | None:
+        if file.bytes is not None:
+            return file.bytes
+        try:
+            request = urllib.request.Request(file.url, method="HEAD")
+            with urllib.request.urlopen(request, timeout=_SIZE_TIMEOUT_S, context=context) as reply:
+                length = reply.headers["Content-Length"]
+        except (urllib.error.URLError, OSError, ValueError):
+            return None
+        return int(length) if length and length.isdigit() else None
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(ask, files))

@@ -1,0 +1,158 @@
+"""The wheelhouse: a store of wheels on the host, by content, for both engines; no image talks to an index."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.markers import Marker
+
+from orchestrator import process
+from orchestrator.errors import LockError, WheelError
+from orchestrator.locking import Lock, Pin, read_lock, read_pins
+from orchestrator.resolving import PIP, PLATFORMS, abi, find_hashes
+from orchestrator.specs import ImageVariant
+
+_TIMEOUT_S = 4 * 3600.0  # of one image's downloads
+_INCOMING = ".incoming-"
+_HASH_WRONG = re.compile(
+    r"(?P<what>\S+==\S+|\S+) (?:from|\(from)[^\n]*\n\s+Expected sha256 (?P<want>\w+)\n\s+Got\s+(?P<got>\w+)"
+)
+_NO_NETWORK = re.compile(
+    r"name resolution|Failed to establish a new connection|Network is unreachable|ConnectTimeout|Connection refused"
+    r"|ProxyError|No route to host|NewConnectionError|Max retries exceeded|Connection reset"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheelhouse:
+    """`<folder>/<first two digits>/<sha256>/<file name>`; any number of processes may use it at once."""
+
+    folder: Path
+    env: Mapping[str, str]  # of pip and uv: the user's own
+
+    def path(self, pin: Pin) -> Path:
+        """Return where a wheel lies, or would."""
+        return self.folder / pin.sha256[:2] / pin.sha256 / pin.file
+
+    def missing(self, lock: Lock) -> tuple[Pin, ...]:
+        """Return the wheels that are still to be downloaded; one of a wrong size counts as missing."""
+        return tuple(pin for pin in lock.pins if not self._has(pin))
+
+    def bytes(self) -> int:
+        """Return the size of all wheels held."""
+        return sum(path.stat().st_size for path in self.folder.glob("??/*/*.whl"))
+
+    def fetch(self, lock: Lock, index: str | None = None, log_file: Path | None = None) -> int:
+        """Download the missing wheels of a lock; returns how many bytes came.
+
+        index: package index or page of links besides the user's own.
+        Raises WheelError: no network, a wheel that is gone, or one whose content is not what the lock says.
+        """
+        with process.exclusive(self.folder / ".lock"):
+            for leftover in self.folder.glob(f"{_INCOMING}*"):  # of a process that was killed: we hold the lock
+                shutil.rmtree(leftover)
+            wanted = self.missing(lock)
+            if not wanted:
+                return 0
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=_INCOMING) as incoming:
+                self._download(replace(lock, pins=wanted), index, Path(incoming), log_file)
+                return self._take_in(lock, wanted, Path(incoming))
+
+    def link(self, pins: Iterable[Pin], folder: Path) -> None:
+        """Put wheels into a folder as hard links; as copies where it lies on another disk."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for pin in pins:
+            try:
+                os.link(self.path(pin), folder / pin.file)
+            except FileExistsError:
+                continue
+            except OSError:
+                shutil.copyfile(self.path(pin), folder / pin.file)
+
+    def reachable(self, target: ImageVariant) -> bool:
+        """Say whether all wheels of a variant can be had now, from here or from the configured indexes.
+
+        Downloads nothing: what is not here is looked up by its pinned name and version.
+        """
+        try:
+            lock = read_lock(target.lock_path) if target.lock_path.exists() else None
+            if lock is None:
+                return bool(find_hashes(target, target.requirements, self.env))
+            missing = self.missing(lock)
+            wanted = tuple(pin.requirement.partition(" --hash")[0] for pin in missing)
+            found = find_hashes(target, wanted, self.env) if missing else frozenset()
+        except LockError:
+            return False
+        return {pin.sha256 for pin in missing} <= found
+
+    def _has(self, pin: Pin) -> bool:
+        path = self.path(pin)
+        return path.exists() and pin.bytes in {None, path.stat().st_size}
+
+    def _download(self, lock: Lock, index: str | None, incoming: Path, log_file: Path | None) -> None:
+        listed = incoming / "requirements.txt"
+        listed.write_text("".join(f"{pin.requirement}\n" for pin in lock.pins), encoding="utf-8")
+        place = () if index is None else ("--find-links" if index.endswith(".html") else "--extra-index-url", index)
+        argv = (
+            *(*PIP, "download", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir"),
+            *("--progress-bar", "off", "--implementation", "cp", "--python-version", lock.python),
+            *(part for name in (abi(lock.python), "abi3", "none") for part in ("--abi", name)),
+            *(part for platform in PLATFORMS for part in ("--platform", platform)),
+            *(*place, "--dest", str(incoming), "--requirement", str(listed)),
+        )
+        done = process.run(argv, timeout_s=_TIMEOUT_S, log_file=log_file, env=self.env, check=False)
+        if done.exit_code != 0:
+            raise WheelError(f"{lock.image}: {explain_pip(done.log, lock.pins)}")
+
+    def _take_in(self, lock: Lock, wanted: tuple[Pin, ...], incoming: Path) -> int:
+        """Move what came into its place, by its content: each file appears whole or not at all."""
+        came = {_sha256(path): path for path in incoming.glob("*.whl")}
+        total = 0
+        for pin in wanted:
+            if pin.sha256 not in came:
+                raise WheelError(f"{lock.image}: {pin.file} did not come. Make the lock anew: orch lock {lock.image}")
+            total += came[pin.sha256].stat().st_size
+            self.path(pin).parent.mkdir(parents=True, exist_ok=True)
+            came[pin.sha256].replace(self.path(pin))
+        return total
+
+
+def find_installer(images: Path, python: str) -> Pin:
+    """Return the last pip that runs on a Python, from `images/installers.txt`.
+
+    Raises LockError if the file has none.
+    """
+    minor = ".".join(python.split(".")[:2])
+    for pin in read_pins(images / "installers.txt"):
+        if pin.marker and Marker(pin.marker).evaluate({"python_version": minor}):
+            return replace(pin, marker=None)
+    raise LockError(f"{images / 'installers.txt'}: no pip for Python {minor}. Add its line.")
+
+
+def explain_pip(log: str, pins: tuple[Pin, ...]) -> str:
+    """Turn the end of a failed download into what, why and next step."""
+    wrong = _HASH_WRONG.search(log)
+    if wrong:
+        file = next((pin.file for pin in pins if pin.sha256 == wrong["want"]), wrong["what"])
+        return (
+            f"{file} has sha256 {wrong['got']}, the lock says {wrong['want']}. It was changed on its way or on the "
+            "index: do not use it. Download again, or from another index; if the change is known, orch lock."
+        )
+    if _NO_NETWORK.search(log):
+        names = ", ".join(pin.file for pin in pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "")
+        return (
+            f"no network for {names}. Connect once, or name a mirror or a folder of wheels in pip's own "
+            "configuration: pip config set global.index-url URL, or global.find-links FOLDER."
+        )
+    errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR:")]
+    return f"{' '.join(errors[-2:]) or log.strip()[-300:]} Check pip's index-url, extra-index-url and find-links."
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
