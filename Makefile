@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORCH := $(BIN)/orch
 
-.PHONY: run test check bench clean
+.PHONY: run test check lint bench clean
 
 run: $(VENV)/.installed
 	$(ORCH) run suites/quickstart.yaml $(ARGS)
@@ -12,12 +12,14 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.installed-dev
+check: lint
+	$(BIN)/python -m pytest -q tests/unit
+
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/vermin --quiet --no-tips --violations -t=2.7- -t=3.6- suites/benchmarks/harness.py suites/benchmarks/*/run_*.py
-	$(BIN)/python -m pytest -q tests/unit
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.performance $(ARGS)
