@@ -1,0 +1,59 @@
+"""Wall and CPU clocks in seconds, alike on Python 2.7 and 3, and one timed sample."""
+from __future__ import absolute_import, division, print_function
+
+import itertools
+import math
+import resource
+import sys
+import time
+
+
+def _posix_clock(number):
+    import ctypes  # only Python 2.7, whose `time` has neither clock, comes here
+
+    class Timespec(ctypes.Structure):
+        _fields_ = [("s", ctypes.c_long), ("ns", ctypes.c_long)]
+
+    spec, clock_gettime = Timespec(), ctypes.CDLL(None).clock_gettime
+    pointer = ctypes.byref(spec)
+
+    def read():
+        clock_gettime(number, pointer)
+        return spec.s + spec.ns * 1e-9
+
+    return read
+
+
+TIMER = "perf_counter" if hasattr(time, "perf_counter") else "clock_gettime(CLOCK_MONOTONIC)"
+wall_clock = getattr(time, "perf_counter", None) or _posix_clock(1)
+cpu_clock = getattr(time, "process_time", None) or _posix_clock(2)
+
+
+class Sample(object):
+    """A group of steps, timed together: wall, CPU of all threads, and `fetch`, the wait for the result after the stop."""
+
+    def __init__(self, workload, step, group):
+        workload.sync()
+        cpu_start, start = cpu_clock(), wall_clock()
+        for _ in itertools.repeat(None, group):
+            step()
+        workload.sync()
+        stop, cpu_stop = wall_clock(), cpu_clock()
+        self.loss = float(workload.fetch())
+        self.fetch = wall_clock() - stop
+        self.wall, self.cpu, self.group = stop - start, cpu_stop - cpu_start, group
+
+
+def peak_memory_bytes():
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # KiB on Linux
+
+
+def rounded(number):
+    """Keep six significant digits: more is noise, and a record is small."""
+    return float("%.6g" % number)
+
+
+def finite(number):
+    """Return the number, None in place of NaN and infinity, which JSON does not have."""
+    return None if math.isnan(number) or math.isinf(number) else number
