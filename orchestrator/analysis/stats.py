@@ -122,7 +122,8 @@ def blocks_more(estimate: RatioEstimate) -> int:
 
     The smaller of two sample sizes for noise s and effect d of the logarithms: to tell d from 0,
     n = ((t(0.975) + t(power)) s / |d|)^2, and to show that |d| < w = log(1.02),
-    n = ((t(0.975) + t((1 + power) / 2)) s / (w - |d|))^2, both with n - 1 degrees of freedom (at most one block above the exact non-central t).
+    n = ((t(0.975) + t((1 + power) / 2)) s / (w - |d|))^2, both with n - 1 degrees of freedom
+    (at most one block above the exact non-central t).
     Source: Chow, Shao & Wang 2008, "Sample Size Calculations in Clinical Research", 3.1.1 and 3.1.3.
     """
     effect = abs(math.log(estimate.ratio))
