@@ -1,0 +1,169 @@
+"""One launch is one hardened container: made, filled, started, awaited, emptied and removed."""
+
+import re
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from math import ceil
+from typing import Literal
+
+import requests
+from docker.api import APIClient
+from docker.errors import NotFound
+
+from orchestrator.engines import LOG_AT_MOST_BYTES, OUTPUT_AT_MOST_BYTES, Job, Outcome
+from orchestrator.engines.archives import pack_inputs, unpack_outputs
+from orchestrator.engines.gpus import GpuAttachment
+
+USER_ID = 1000
+WORK = "/orch"  # the launch's own volume: the one writable place that is copied into and out of
+CACHE = "/orch/cache"  # a folder of that volume, or the volume of a named cache mounted over it
+WRITABLE = ("out", "home", "tmp", "cache")
+DEADLINE_MARGIN_S = 60.0
+
+# What every launch runs under, in the words of the engine's API (HostConfig).
+HARDENING: Mapping[str, object] = {
+    "NetworkMode": "none",
+    "ReadonlyRootfs": True,
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges"],
+    "IpcMode": "private",
+    "ShmSize": 2**30,  # bytes; the default of 64 MiB ends data loaders
+    "PidsLimit": 4096,  # threads too
+    "Init": True,  # reaps what a program leaves behind
+    "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noexec would end Theano, torch.compile and Triton
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
+}
+
+# User 1000 has no name in an image, and getpass.getuser() raises without USER.
+ENVIRONMENT: Mapping[str, str] = {
+    "USER": "orch",
+    "LOGNAME": "orch",
+    "HOME": f"{WORK}/home",
+    "TMPDIR": f"{WORK}/tmp",
+    "XDG_CACHE_HOME": f"{CACHE}/xdg",
+    "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor",
+    "TRITON_CACHE_DIR": f"{CACHE}/triton",
+    "CUDA_CACHE_PATH": f"{CACHE}/cuda",
+    "THEANO_FLAGS": f"base_compiledir={CACHE}/theano",
+}
+
+
+def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> Outcome:
+    """Run the job in a container of its own, which is gone afterwards, whatever happened.
+
+    image: id or tag. memory_bytes: the limit where the job has none.
+    Raises docker's and requests' errors if the engine fails. KeyboardInterrupt passes after the removal.
+    """
+    name = f"orch-{uuid.uuid4().hex[:12]}"  # chosen here: known for the removal even if the answer is interrupted
+    try:
+        api.create_container_from_config(container_config(image, job, gpu, memory_bytes), name)
+        api.put_archive(name, WORK, pack_inputs(job.files, WRITABLE, USER_ID))
+        api.start(name)
+        status, exit_code = _await_end(api, name, job.timeout_s)
+        files, refusal = _fetch_outputs(api, name)
+        log = _read_log(api.logs(name, stream=True, follow=False)) + refusal
+        return Outcome(status=status, exit_code=exit_code, files=files, log=log, gpu_mode=gpu.mode)
+    finally:
+        remove_container(api, name)
+
+
+def container_config(image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> dict[str, object]:
+    """Describe the container of a job in the words of the engine's API."""
+    memory = job.memory_bytes or memory_bytes
+    labels = container_labels(job)
+    mounts: list[dict[str, object]] = [{"Type": "volume", "Target": WORK, "VolumeOptions": {"Labels": labels}}]
+    if job.cache is not None:
+        options = {"Labels": {"orch.cache": job.cache}}
+        mounts.append({"Type": "volume", "Target": CACHE, "Source": cache_volume(job.cache), "VolumeOptions": options})
+    env = {**ENVIRONMENT, **gpu.env, **job.env}
+    return {
+        "Image": image,
+        "Entrypoint": [job.argv[0]],
+        "Cmd": list(job.argv[1:]),
+        "Env": [f"{key}={value}" for key, value in env.items()],
+        "User": f"{USER_ID}:{USER_ID}",
+        "WorkingDir": WORK,
+        "Labels": labels,
+        "HostConfig": {
+            **HARDENING,
+            "Memory": memory,
+            "MemorySwap": memory,  # none beyond it
+            "CpusetCpus": ",".join(str(cpu) for cpu in job.cpus),
+            "Mounts": mounts,
+            "DeviceRequests": list(gpu.requests),
+            **({"Runtime": gpu.runtime} if gpu.runtime else {}),
+        },
+    }
+
+
+def container_labels(job: Job) -> dict[str, str]:
+    """Return the labels by which a left-over container and its volume are found again."""
+    deadline = str(int(time.time() + job.timeout_s + DEADLINE_MARGIN_S))
+    return {"orch": "1", "orch.deadline": deadline, **{f"orch.{key}": value for key, value in job.labels.items()}}
+
+
+def cache_volume(cache: str) -> str:
+    """Return the volume's name: the engine takes letters, digits, `_`, `.` and `-`."""
+    return "orch-cache-" + re.sub(r"[^a-zA-Z0-9_.-]", "-", cache)
+
+
+def remove_container(api: APIClient, name: str) -> None:
+    """Kill and remove a container and its own volume; that it is gone already is no error."""
+    try:
+        api.remove_container(name, v=True, force=True)
+    except NotFound:
+        return
+
+
+def remove_leftovers(api: APIClient, run: str | None) -> tuple[str, ...]:
+    """Remove containers and volumes of one run, or (None) all that are past their deadline; returns their names."""
+    labels = ["orch=1", *([f"orch.run={run}"] if run else [])]
+    containers = api.containers(all=True, filters={"label": labels})
+    old = [entry for entry in containers if run or _is_past_deadline(entry["Labels"])]
+    for entry in old:
+        remove_container(api, entry["Id"])
+    volumes = api.volumes(filters={"label": labels, "dangling": True})["Volumes"] or []
+    loose = [str(entry["Name"]) for entry in volumes if run or _is_past_deadline(entry["Labels"])]
+    for name in loose:
+        api.remove_volume(name)
+    return (*(str(entry["Names"][0]).lstrip("/") for entry in old), *loose)
+
+
+def _is_past_deadline(labels: Mapping[str, str]) -> bool:
+    return int(labels["orch.deadline"]) < time.time()
+
+
+def _await_end(api: APIClient, name: str, timeout_s: float) -> tuple[Literal["exited", "timeout", "oom"], int | None]:
+    started = time.monotonic()
+    exit_code: int | None
+    try:
+        exit_code = int(api.wait(name, timeout=ceil(timeout_s))["StatusCode"])
+    except requests.RequestException:  # a timeout while the answer is read shows as a lost connection
+        if time.monotonic() - started < timeout_s:
+            raise
+        api.stop(name, timeout=0)
+        exit_code = None
+    if exit_code == 0:
+        return "exited", exit_code
+    if api.inspect_container(name)["State"]["OOMKilled"]:
+        return "oom", exit_code
+    return ("exited" if exit_code is not None else "timeout"), exit_code
+
+
+def _fetch_outputs(api: APIClient, name: str) -> tuple[Mapping[str, bytes], str]:
+    """Return the files of out/, or none of them and a line for the log that says why."""
+    chunks, _ = api.get_archive(name, f"{WORK}/out")
+    try:
+        return unpack_outputs(chunks, OUTPUT_AT_MOST_BYTES), ""
+    except ValueError as error:
+        return {}, f"\norch: the output is refused: {error}.\n"
+    finally:
+        chunks.close()
+
+
+def _read_log(chunks: Iterable[bytes]) -> str:
+    tail = b""
+    for chunk in chunks:
+        tail = (tail + chunk)[-LOG_AT_MOST_BYTES:]
+    return tail.decode("utf-8", errors="replace")

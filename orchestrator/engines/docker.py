@@ -1,0 +1,195 @@
+"""The main engine: images built by buildx, one hardened container per launch, through the Docker API."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import docker
+import requests
+from docker.api import APIClient
+from docker.context import ContextAPI
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
+from orchestrator.engines.buildx import bake, find_buildx
+from orchestrator.engines.containers import remove_leftovers, run_job
+from orchestrator.engines.gpus import NO_DEVICE_DRIVER, NO_GPU, GpuAttachment, gpu_attachments
+from orchestrator.engines.images import (
+    BUILDING,
+    FINAL,
+    bake_target,
+    base_digest,
+    find_image,
+    image_tag,
+    rename_to_final,
+)
+from orchestrator.errors import EngineError
+from orchestrator.specs import ImageVariant
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as the kernel says it -> as images do
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineFacts:
+    """What an engine says of itself in /info."""
+
+    platform: str
+    memory_bytes: int
+    cdi_devices: tuple[str, ...]
+    runtimes: tuple[str, ...]
+
+
+class DockerEngine:
+    """Builds and launches on the Docker engine that DOCKER_HOST or the current context names."""
+
+    name = "docker"
+
+    def __init__(self, mirrors: Mapping[str, str], ca_bundle: Path | None = None) -> None:
+        """Take the `[mirrors]` of orch.toml, base -> base, and a certificate bundle for builds. Connects later."""
+        self._mirrors = mirrors
+        self._ca_bundle = ca_bundle
+        self._bases: dict[str, str] = {}
+
+    def check(self) -> str:
+        """Return name and version ("docker 28.5.2"). Raises EngineError with the remedy if it does not answer."""
+        with _engine_errors():
+            return f"docker {self._api.version()['Version']}"
+
+    def unsupported_reason(self, target: ImageVariant) -> str | None:
+        """Say why the engine can never run the variant: another platform, as emulated times mean nothing."""
+        wanted, platform = target.image.platform, self._facts.platform
+        if wanted == platform:
+            return None
+        return (
+            f"no {platform.partition('/')[2]} wheel: the image is {wanted}, the engine {platform}; nothing is emulated"
+        )
+
+    def resolve_base(self, target: ImageVariant, base_digest: str | None) -> str:
+        """Return the base really used, `name@sha256:…`: with its registry's digest, or the id of an image only here.
+
+        base_digest: from the lock; a mirror has its own. Raises EngineError if the base is neither here nor to be had.
+        """
+        base = target.image.base
+        name = self._mirrors.get(base, base)
+        reference = f"{name}@{base_digest}" if base_digest and base not in self._mirrors else name
+        if reference not in self._bases:
+            self._bases[reference] = f"{name}@{self._base_digest(reference, target)}"
+        return self._bases[reference]
+
+    def find(self, context: BuildContext) -> BuiltImage | None:
+        """Return the finished image with these inputs, None if there is none."""
+        with _engine_errors():
+            return find_image(self._api, context, image_tag(FINAL, context))
+
+    def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
+        """Build under temporary names; variant name -> image, or the reason why not with the log's last lines.
+
+        Raises EngineError if buildx is missing.
+        """
+        if not contexts:
+            return {}
+        command = find_buildx(os.get_exec_path())
+        with _engine_errors():
+            targets = [bake_target(self._api, context) for context in contexts]
+            reasons = bake(command, _builder(), targets, log_folder, self._ca_bundle)
+            return {context.target.name: self._built(context, reasons) for context in contexts}
+
+    def keep(self, image: BuiltImage) -> BuiltImage:
+        """Give a built image that passed its health check its final name, which holds the hash of its inputs."""
+        with _engine_errors():
+            return rename_to_final(self._api, image)
+
+    def discard(self, image: BuiltImage) -> None:
+        """Remove an image that did not pass; that it is gone already is no error."""
+        with _engine_errors():
+            try:
+                self._api.remove_image(image.reference, force=True)
+            except ImageNotFound:
+                return
+
+    def launch(self, image: BuiltImage, job: Job) -> Outcome:
+        """Run the job in a container of its own to its end, its timeout or its death, and remove it.
+
+        Raises EngineError if the engine itself fails. KeyboardInterrupt passes after the removal.
+        """
+        *others, last = self._attachments(job)
+        with _engine_errors():
+            for gpu in others:
+                try:
+                    return run_job(self._api, image.digest, job, gpu, self._facts.memory_bytes)
+                except APIError as error:
+                    if NO_DEVICE_DRIVER not in str(error):
+                        raise
+            return run_job(self._api, image.digest, job, last, self._facts.memory_bytes)
+
+    def reap(self, run: str | None = None) -> tuple[str, ...]:
+        """Remove containers and volumes of one run, or all that are past their deadline; returns their names."""
+        with _engine_errors():
+            return remove_leftovers(self._api, run)
+
+    @cached_property
+    def _api(self) -> APIClient:
+        return docker.from_env().api
+
+    @cached_property
+    def _facts(self) -> EngineFacts:
+        with _engine_errors():
+            info = self._api.info()
+        return EngineFacts(
+            platform=f"{info['OSType']}/{ARCHITECTURES.get(info['Architecture'], info['Architecture'])}",
+            memory_bytes=info["MemTotal"],
+            cdi_devices=tuple(device["ID"] for device in info.get("DiscoveredDevices") or ()),
+            runtimes=tuple(info.get("Runtimes") or ()),
+        )
+
+    def _attachments(self, job: Job) -> tuple[GpuAttachment, ...]:
+        if job.gpu is None:
+            return (NO_GPU,)
+        return gpu_attachments(job.gpu, self._facts.cdi_devices, self._facts.runtimes)
+
+    def _base_digest(self, reference: str, target: ImageVariant) -> str:
+        self.check()
+        try:
+            return base_digest(self._api, reference)
+        except (DockerException, requests.RequestException) as error:
+            raise EngineError(
+                f"docker: {target.image.name} needs the base image {reference}, which is neither on this engine nor "
+                f"to be had from its registry: {_text(error)}\nConnect to the registry, or name another image in "
+                f'orch.toml under [mirrors]: "{target.image.base}" = "…".'
+            ) from error
+
+    def _built(self, context: BuildContext, reasons: Mapping[str, str]) -> BuiltImage | str:
+        reason = reasons.get(context.target.name)
+        if reason is not None:
+            return reason
+        return (
+            find_image(self._api, context, image_tag(BUILDING, context)) or "buildx built it, but the engine lacks it"
+        )
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """Say the errors of docker-py and of the connection as ours."""
+    try:
+        yield
+    except (APIError, requests.RequestException) as error:
+        remedy = "Install nvidia-container-toolkit and restart docker." if NO_DEVICE_DRIVER in str(error) else ""
+        raise EngineError(f"docker: the engine reports: {_text(error)}. {remedy}".strip()) from error
+    except DockerException as error:
+        raise EngineError(
+            f"docker: no engine answers ({_text(error)}). Start Docker, make its socket yours (group docker), "
+            "or run without it: --engine venv."
+        ) from error
+
+
+def _text(error: Exception) -> str:
+    explanation = error.explanation if isinstance(error, APIError) else None
+    return str(explanation or error).strip().rstrip(".")
+
+
+def _builder() -> str:
+    """The builder that is the engine itself has the name of its context; others do not see its images."""
+    return "default" if "DOCKER_HOST" in os.environ else ContextAPI.get_current_context().name

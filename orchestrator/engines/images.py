@@ -1,0 +1,86 @@
+"""Names, digests and labels of images on a Docker engine."""
+
+from dataclasses import replace
+
+from docker.api import APIClient
+from docker.errors import ImageNotFound
+
+from orchestrator.engines import BuildContext, BuiltImage
+from orchestrator.engines.buildx import BakeTarget
+
+FINAL = "orch"
+BUILDING = "orch-building"  # until the health check is passed: never looked up by a later run
+TAG_HASH_LENGTH = 12
+
+
+def image_tag(prefix: str, context: BuildContext) -> str:
+    """Return the tag of an image with these inputs: orch/pytorch-1.13.1:cu117-0123456789ab."""
+    target = context.target
+    return f"{prefix}/{target.image.name}:{target.variant.name}-{context.inputs_sha256[:TAG_HASH_LENGTH]}"
+
+
+def bake_target(api: APIClient, context: BuildContext) -> BakeTarget:
+    """Describe the build of a context; its labels say what went in."""
+    return BakeTarget(
+        name=context.target.name,
+        context=context.folder,
+        args={"BASE": _buildable_base(api, context.base), "PIP": context.installer},
+        tag=image_tag(BUILDING, context),
+        labels={
+            "orch.image": context.target.image.name,
+            "orch.variant": context.target.variant.name,
+            "orch.base": context.base,
+            "orch.lock": context.lock_sha256,
+            "orch.inputs": context.inputs_sha256,
+        },
+        platform=context.target.image.platform,
+    )
+
+
+def find_image(api: APIClient, context: BuildContext, tag: str) -> BuiltImage | None:
+    """Return the image of that tag if its label says that it has these inputs."""
+    try:
+        found = api.inspect_image(tag)
+    except ImageNotFound:
+        return None
+    if (found["Config"].get("Labels") or {}).get("orch.inputs") != context.inputs_sha256:
+        return None
+    return BuiltImage(
+        target=context.target,
+        reference=tag,
+        digest=found["Id"],
+        base=context.base,
+        inputs_sha256=context.inputs_sha256,
+        lock_sha256=context.lock_sha256,
+    )
+
+
+def rename_to_final(api: APIClient, image: BuiltImage) -> BuiltImage:
+    """Move an image from its temporary to its final tag."""
+    final = FINAL + image.reference.removeprefix(BUILDING)
+    repository, _, tag = final.rpartition(":")
+    api.tag(image.digest, repository, tag)
+    api.remove_image(image.reference, noprune=True)
+    return replace(image, reference=final)
+
+
+def base_digest(api: APIClient, reference: str) -> str:
+    """Return `sha256:…` of a base image: of its registry, or the id of an image that is only on the engine.
+
+    Asks the engine first, then the registry, without a pull. Raises docker's errors if neither has it.
+    """
+    try:
+        image = api.inspect_image(reference)
+    except ImageNotFound:
+        return str(api.inspect_distribution(reference)["Descriptor"]["digest"])
+    pulled = [digest.partition("@")[2] for digest in image.get("RepoDigests") or ()]
+    return reference.partition("@")[2] or next(iter(pulled), image["Id"])
+
+
+def _buildable_base(api: APIClient, base: str) -> str:
+    """An image that is only on the engine has no digest of a registry: FROM finds it by its tag."""
+    name = base.partition("@")[0]
+    try:
+        return name if f"{name}@{api.inspect_image(name)['Id']}" == base else base
+    except ImageNotFound:
+        return base

@@ -1,0 +1,38 @@
+"""Read what a local program left in `out/`. It is untrusted: size-capped, regular files only."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+
+def collect_outputs(folder: Path, at_most_bytes: int) -> Mapping[str, bytes]:
+    """Read all files below a folder: path below it -> content.
+
+    at_most_bytes: of all files together. No link is followed.
+    Raises ValueError if there is more, or anything but regular files and folders.
+    """
+    files: dict[str, bytes] = {}
+    left = at_most_bytes
+    for path in _walk(folder):
+        name = path.relative_to(folder).as_posix()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError(f"out/ holds a link or a special file: {name!r}")
+            content = file.read(left + 1)
+        left -= len(content)
+        if left < 0:
+            raise ValueError(f"out/ is larger than {at_most_bytes >> 20} MiB")
+        files[name] = content
+    return files
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path))
+        elif entry.is_file(follow_symlinks=False):
+            yield Path(entry.path)
+        else:
+            raise ValueError(f"out/ holds a link or a special file: {entry.name!r}")
