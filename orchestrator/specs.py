@@ -150,6 +150,7 @@ class Selection:
     implementations: tuple[str, ...] = ("*",)
     configurations: tuple[str, ...] = ("*",)
     exclude: tuple[Exclusion, ...] = ()
+    line: int = 0  # in the suite
 
 
 @dataclass(frozen=True, kw_only=True)

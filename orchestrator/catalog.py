@@ -1,0 +1,187 @@
+"""Where images and suites are found, and what the names in a suite mean."""
+
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.definitions import load_benchmark, load_suite, load_versions
+from orchestrator.errors import ConfigurationError, UsageError
+from orchestrator.names import did_you_mean, expand_braces, in_version_range, is_pattern, matches, version_key
+from orchestrator.specs import Benchmark, Image, Selection, Suite
+from orchestrator.yaml_lines import shown_path
+
+BASELINES = ("oldest", "newest")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """The folders that images and suites are read from."""
+
+    root: Path  # orch.toml and a suite's relative path are looked up here
+    images: Path
+    suites: Path
+    cwd: Path  # paths in messages are relative to it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A suite with everything it names, found and checked."""
+
+    suite: Suite
+    images: tuple[Image, ...]  # by family, oldest first
+    benchmarks: Mapping[str, Benchmark]
+
+
+def find_project(option: Path | None, cwd: Path) -> Project:
+    """Find images/ and suites/, each in the first place that has it.
+
+    option: --project; else the working folder and its parents; last what orch was shipped with.
+    Raises UsageError if the option has neither, or nothing was shipped.
+    """
+    if option is not None:
+        places: tuple[Path, ...] = (cwd / option,)
+        if not any(_has_images(place) or _has_suites(place) for place in places):
+            raise UsageError(f"--project {option}: no images/*/versions.yaml and no suites/*.yaml there.")
+    else:
+        places = (cwd, *cwd.parents)
+    everywhere = (*places, *_shipped())
+    images = next((place for place in everywhere if _has_images(place)), None)
+    suites = next((place for place in everywhere if _has_suites(place)), None)
+    if images is None or suites is None:
+        raise UsageError("no images/ and suites/ found. Go to a project folder or name one with --project.")
+    root = next((place for place in places if place in (images, suites)), cwd)
+    return Project(root=root, images=images / "images", suites=suites / "suites", cwd=cwd)
+
+
+def load_images(project: Project) -> tuple[Image, ...]:
+    """Read every row of every family, by family, oldest first. Raises ConfigurationError."""
+    paths = sorted(project.images.glob("*/versions.yaml"))
+    return sort_images(image for path in paths for image in load_versions(path, project.cwd))
+
+
+def sort_images(images: Iterable[Image]) -> tuple[Image, ...]:
+    """Sort images by family and version, oldest first."""
+    return tuple(sorted(images, key=lambda image: (image.family, version_key(image.version))))
+
+
+def load_benchmarks(project: Project) -> tuple[Benchmark, ...]:
+    """Read every benchmark, by name. Raises ConfigurationError."""
+    return tuple(load_benchmark(path, project.cwd) for path in sorted(_benchmark_files(project)))
+
+
+def list_suites(project: Project) -> tuple[Path, ...]:
+    """Return the files of the suites, by name."""
+    return tuple(sorted(project.suites.glob("*.yaml")))
+
+
+def find_suite(project: Project, text: str) -> Suite:
+    """Read a suite by its path (from the working folder or the project) or its bare name.
+
+    Raises UsageError if there is none, ConfigurationError if it is wrong.
+    """
+    shipped = project.suites.parent
+    candidates = (project.cwd / text, project.root / text, shipped / text, project.suites / f"{text}.yaml")
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        known = [suite.stem for suite in list_suites(project)]
+        near = did_you_mean(Path(text).stem, known)
+        raise UsageError(
+            f"{text}: no such suite in {shown_path(project.suites, project.cwd)} or the folder here.{near}"
+        )
+    return load_suite(path, project.cwd)
+
+
+def find_study(project: Project, suite: Suite) -> Study:
+    """Look up everything a suite names, scripts included. Raises ConfigurationError with the suite's line."""
+    file = shown_path(suite.path, project.cwd)
+    known = load_images(project)
+    chosen: dict[str, Image] = {}
+    for number, pattern in enumerate(suite.images):
+        try:
+            chosen |= {image.name: image for image in match_images(known, pattern)}
+        except ValueError as error:
+            raise ConfigurationError(f"images.{number}: {error}", file=file, line=suite.image_lines[number]) from error
+    if suite.baseline not in (*BASELINES, *chosen):
+        near = did_you_mean(suite.baseline, (*BASELINES, *chosen))
+        raise ConfigurationError(f"compare.baseline: unknown image '{suite.baseline}'.{near}", file=file)
+    benchmarks = {choice.benchmark: _find_benchmark(project, choice, file) for choice in suite.selections}
+    for choice in suite.selections:
+        _check_selection(choice, benchmarks[choice.benchmark], file)
+    _check_scripts(benchmarks.values(), {image.framework for image in chosen.values()}, project.cwd)
+    return Study(suite=suite, images=sort_images(chosen.values()), benchmarks=benchmarks)
+
+
+def select_images(images: Sequence[Image], patterns: Sequence[str]) -> tuple[Image, ...]:
+    """Return the images that a command line names. Raises UsageError for a pattern without any."""
+    try:
+        return sort_images({image.name: image for text in patterns for image in match_images(images, text)}.values())
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def match_images(images: Sequence[Image], pattern: str) -> tuple[Image, ...]:
+    """Return the images of a name, a glob with {a,b} or a version range such as `pytorch>=1.0,<2.0`.
+
+    Raises ValueError, with a suggestion, if one of the names is unknown or nothing matches.
+    """
+    from_names: list[Image] = []
+    for text in expand_braces(pattern):
+        found = [image for image in images if _fits(image, text)]
+        if not found:
+            what = f"nothing matches '{text}'." if is_pattern(text) else f"unknown image '{text}'."
+            raise ValueError(what + did_you_mean(text, [image.name for image in images]))
+        from_names += found
+    return tuple(from_names)
+
+
+def _fits(image: Image, text: str) -> bool:
+    return matches(image.name, (text,)) or in_version_range(image.family, image.version, text)
+
+
+def _find_benchmark(project: Project, choice: Selection, file: str) -> Benchmark:
+    path = project.suites / "benchmarks" / choice.benchmark / "benchmark.yaml"
+    if not path.is_file():
+        near = did_you_mean(choice.benchmark, [known.parent.name for known in _benchmark_files(project)])
+        message = f"benchmarks: unknown benchmark '{choice.benchmark}'.{near}"
+        raise ConfigurationError(message, file=file, line=choice.line)
+    return load_benchmark(path, project.cwd)
+
+
+def _check_selection(choice: Selection, benchmark: Benchmark, file: str) -> None:
+    wanted = {
+        "implementations": (choice.implementations, [one.name for one in benchmark.implementations]),
+        "configurations": (choice.configurations, [one.name for one in benchmark.configurations]),
+    }
+    for key, (patterns, names) in wanted.items():
+        for pattern in patterns:
+            if not any(matches(name, (pattern,)) for name in names):
+                message = f"{benchmark.name}.{key}: nothing is called '{pattern}'.{did_you_mean(pattern, names)}"
+                raise ConfigurationError(message, file=file, line=choice.line)
+
+
+def _check_scripts(benchmarks: Iterable[Benchmark], frameworks: set[str], cwd: Path) -> None:
+    for benchmark in benchmarks:
+        file = shown_path(benchmark.folder / "benchmark.yaml", cwd)
+        needed = {f"scripts.{name}": script for name, script in benchmark.scripts.items() if name in frameworks}
+        needed |= {"reference": benchmark.reference} if benchmark.reference else {}
+        for key, script in needed.items():
+            if not (benchmark.folder / script).is_file():
+                raise ConfigurationError(f"{key}: there is no file '{script}' beside it. Write it.", file=file)
+
+
+def _benchmark_files(project: Project) -> Iterable[Path]:
+    return project.suites.glob("benchmarks/*/benchmark.yaml")
+
+
+def _has_images(place: Path) -> bool:
+    return any(place.glob("images/*/versions.yaml"))
+
+
+def _has_suites(place: Path) -> bool:
+    return any(place.glob("suites/*.yaml"))
+
+
+def _shipped() -> tuple[Path, ...]:
+    """The data of the wheel, then the repository around the package of an editable install."""
+    return Path(sysconfig.get_path("data")) / "share" / "orch-bench", Path(__file__).resolve().parents[1]

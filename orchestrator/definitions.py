@@ -1,0 +1,190 @@
+"""The three files a person writes, versions.yaml, benchmark.yaml and suites, into specs."""
+
+import hashlib
+import math
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from orchestrator.loading import build
+from orchestrator.names import version_key
+from orchestrator.specs import (
+    Benchmark,
+    Configuration,
+    Exclusion,
+    Image,
+    Implementation,
+    Measure,
+    Profile,
+    Protocol,
+    Selection,
+    Suite,
+    Variant,
+)
+from orchestrator.yaml_lines import Node, read_yaml, shown_path
+
+SAMPLES_AT_LEAST = 5
+_AT_LEAST = {"warmup": 0, "samples": SAMPLES_AT_LEAST, "blocks": 1, "threads": 1, "phases": 1}
+
+
+def load_versions(path: Path, cwd: Path) -> tuple[Image, ...]:
+    """Read the rows of an image family, in the order of the file.
+
+    cwd: the folder that a relative path and the paths in messages start from. Raises ConfigurationError.
+    """
+    root = read_yaml(cwd / path, shown_path(path, cwd))
+    root.check_keys(("family", "framework", "versions"))
+    _check_folder(root.required("family"), path)
+    folder = (cwd / path).parent
+    return tuple(_load_image(root, row, folder) for row in root.required("versions").mapping().values())
+
+
+def load_benchmark(path: Path, cwd: Path) -> Benchmark:
+    """Read a `benchmark.yaml`; whether its scripts are there is not looked at.
+
+    cwd: the folder that a relative path and the paths in messages start from. Raises ConfigurationError.
+    """
+    root = read_yaml(cwd / path, shown_path(path, cwd))
+    _check_folder(root.required("benchmark"), path)
+    scripts = root.required("scripts")
+    return build(
+        Benchmark,
+        root,
+        read=("benchmark", "implementations", "configurations", "measures", "probe"),
+        name=path.parent.name,
+        folder=(cwd / path).parent,
+        implementations=tuple(
+            _load_implementation(name, node, scripts)
+            for name, node in root.required("implementations").mapping().items()
+        ),
+        configurations=tuple(
+            _load_configuration(name, node) for name, node in root.required("configurations").mapping().items()
+        ),
+        measures=tuple(
+            build(Measure, node, read=("from",), name=name, phase=node.required("from").text())
+            for name, node in root.entries("measures").items()
+        ),
+        probe={key: node.scalar() for key, node in root.entries("probe").items()},
+    )
+
+
+def load_suite(path: Path, cwd: Path) -> Suite:
+    """Read a suite; the images and benchmarks it names are looked up by `catalog`.
+
+    cwd: the folder that a relative path and the paths in messages start from. Raises ConfigurationError.
+    """
+    root = read_yaml(cwd / path, shown_path(path, cwd))
+    written = root.mapping()
+    protocol = (
+        _checked(written["protocol"], build(Protocol, written["protocol"])) if "protocol" in written else Protocol()
+    )
+    return build(
+        Suite,
+        root,
+        read=("suite", "benchmarks", "protocol", "profiles", "compare", "download_at_most"),
+        name=root.required("suite").text(),
+        path=cwd / path,
+        sha256=hashlib.sha256((cwd / path).read_bytes()).hexdigest(),
+        selections=tuple(_load_selection(node) for node in root.required("benchmarks").items()),
+        protocol=protocol,
+        profiles=tuple(_load_profile(name, node, protocol) for name, node in root.entries("profiles").items()),
+        profile=None,
+        baseline=_load_baseline(root),
+        download_at_most_bytes=written["download_at_most"].size_bytes() if "download_at_most" in written else None,
+        image_lines=tuple(node.line for node in root.required("images").items()),
+    )
+
+
+def _check_folder(node: Node, path: Path) -> None:
+    if node.text() != path.parent.name:
+        raise node.error(f"is '{node.text()}' in the folder '{path.parent.name}'. Make the two the same.")
+
+
+def _load_image(root: Node, row: Node, folder: Path) -> Image:
+    version = row.key
+    try:
+        version_key(version)
+    except ValueError as error:
+        raise row.error(f"'{version}' is not a version such as 1.10.2 or 0.1.12_2.") from error
+    image = build(
+        Image,
+        row,
+        read=("variants",),
+        family=folder.name,
+        framework=root.required("framework").text(),
+        version=version,
+        folder=folder,
+        line=row.line,
+        variants=tuple(build(Variant, node, name=name) for name, node in row.required("variants").mapping().items()),
+    )
+    if not re.fullmatch(r"\d+\.\d+\.\d+", image.python):
+        raise row.required("python").error(f"is '{image.python}'. Write the full patch version, such as 3.6.15.")
+    if not image.requirements or not image.variants:
+        raise row.error("needs at least one requirement, the framework first, and one variant.")
+    return image
+
+
+def _load_implementation(name: str, node: Node, scripts: Node) -> Implementation:
+    own = ("label", "frameworks", "parameters")
+    traits = {key: value.scalar() for key, value in node.mapping().items() if key not in own}
+    label = node.mapping().get("label")
+    frameworks = node.mapping().get("frameworks")
+    for item in frameworks.items() if frameworks else ():
+        if item.text() not in scripts.mapping():
+            raise item.error(f"there is no script for '{item.text()}'. Add it to 'scripts', in line {scripts.line}.")
+    return build(
+        Implementation,
+        node,
+        read=("label", "frameworks", *traits),
+        name=name,
+        label=label.text() if label else name,
+        frameworks=tuple(item.text() for item in frameworks.items()) if frameworks else tuple(scripts.mapping()),
+        traits=traits,
+    )
+
+
+def _load_configuration(name: str, node: Node) -> Configuration:
+    parameters = {key: value.scalar() for key, value in node.mapping().items() if key != "step_s"}
+    return build(Configuration, node, read=tuple(parameters), name=name, parameters=parameters)
+
+
+def _load_selection(node: Node) -> Selection:
+    exclude = node.mapping().get("exclude")
+    exclusions = tuple(build(Exclusion, item) for item in exclude.items()) if exclude else ()
+    return build(Selection, node, read=("exclude",), exclude=exclusions, line=node.line)
+
+
+def _load_baseline(root: Node) -> str:
+    compare = root.entries("compare")
+    if compare:
+        root.required("compare").check_keys(("across", "baseline"))
+    if "across" in compare and compare["across"].text() != "image":
+        raise compare["across"].error(f"must be 'image', not {compare['across'].kind}.")
+    return compare["baseline"].text() if "baseline" in compare else "oldest"
+
+
+def _load_profile(name: str, node: Node, protocol: Protocol) -> Profile:
+    known = [field.name for field in fields(Protocol)]
+    node.check_keys((*known, "configurations"))
+    changed = [key for key in known if key in node.mapping()]
+    kept = {key: getattr(protocol, key) for key in known if key not in changed}
+    built = _checked(node, build(Protocol, node, read=("configurations",), **kept))
+    patterns = node.mapping().get("configurations")
+    return Profile(
+        name=name,
+        protocol={key: getattr(built, key) for key in changed},
+        configurations=tuple(item.text() for item in patterns.items()) if patterns else ("*",),
+    )
+
+
+def _checked(node: Node, protocol: Protocol) -> Protocol:
+    """Refuse counts and times that nothing can be measured with."""
+    for key, least in _AT_LEAST.items():
+        value = getattr(protocol, key)
+        count = len(value) if isinstance(value, tuple) else value
+        if count is not None and count < least:
+            raise node.at((key,)).error(f"must be at least {least}, not {count}.")
+    for key in ("at_most_s", "timeout_s"):
+        if not 0 < getattr(protocol, key) < math.inf:
+            raise node.at((key,)).error(f"must be a positive number of seconds, not {getattr(protocol, key)}.")
+    return protocol

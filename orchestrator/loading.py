@@ -1,0 +1,139 @@
+"""The border: what was written by a person or a program becomes typed here, or an error. The only pydantic."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from orchestrator.errors import ConfigurationError, RecordError
+from orchestrator.names import did_you_mean
+from orchestrator.records import SCHEMA, Record, Report
+from orchestrator.yaml_lines import Node
+
+# A record holds at most 32 KiB, a report samples and a few checks, a gate the gradients of a small model.
+RECORD_AT_MOST_BYTES = 2**20
+REPORT_AT_MOST_BYTES = 16 * 2**20
+GATE_AT_MOST_BYTES = 64 * 2**20
+
+# loss and parameters (None: not finite), and gradients by name, in C order
+GateValue = float | None | Mapping[str, tuple[float | None, ...] | None]
+_T = TypeVar("_T")
+# The configuration reaches a standard dataclass only from a type around it: hence the tuples of one.
+_FINITE = ConfigDict(allow_inf_nan=False, strict=True)
+_RECORD = TypeAdapter(tuple[Record], config=_FINITE)
+_REPORT = TypeAdapter(tuple[Report], config=_FINITE)
+_GATE = TypeAdapter(dict[str, dict[str, GateValue]], config=_FINITE)
+_SPECS: dict[type, TypeAdapter[Any]] = {}
+_WANTED = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list, written as [a, b]",
+    "mapping_type": "must be a mapping of keys to values",
+}
+
+
+def build(shape: type[_T], node: Node, *, read: Collection[str] = (), **given: object) -> _T:
+    """Build a spec from a mapping of a file.
+
+    read: keys that the caller has read itself. given: fields that the file does not write under their own name.
+    Raises ConfigurationError for unknown keys, missing keys and wrong types.
+    """
+    known = {field.name for field in fields(shape)} - set(given)  # type: ignore[arg-type]
+    node.check_keys(known | set(read))
+    data = {key: value.plain() for key, value in node.mapping().items() if key not in read}
+    if shape not in _SPECS:
+        _SPECS[shape] = TypeAdapter(shape)
+    try:
+        built: _T = _SPECS[shape].validate_python({**data, **given})
+    except ValidationError as error:
+        raise _complaint(node, error.errors(include_url=False)[0]) from error
+    return built
+
+
+def read_record(path: Path) -> Record:
+    """Read a record from disk. Raises RecordError if it is truncated, not JSON, or of an unknown schema."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}).") from error
+    try:
+        _check_size(raw, RECORD_AT_MOST_BYTES)
+        _check_schema(raw)
+        return _RECORD.validate_json(b"[" + raw + b"]")[0]
+    except ValidationError as error:
+        raise RecordError(f"{path}: not a record: {_first(error)}.") from error
+    except ValueError as error:
+        raise RecordError(f"{path}: not a record: {error}.") from error
+
+
+def parse_report(raw: bytes) -> Report:
+    """Read what the harness wrote in a container; it is not trusted.
+
+    Raises RecordError with the reason: too large, not JSON, a number that is not finite, a key missing.
+    """
+    try:
+        _check_size(raw, REPORT_AT_MOST_BYTES)
+        report = _REPORT.validate_json(b"[" + raw + b"]")[0]
+    except ValidationError as error:
+        raise RecordError(f"not a report: {_first(error)}.") from error
+    except ValueError as error:
+        raise RecordError(f"not a report: {error}.") from error
+    for phase, samples in report.samples.items():
+        if min(samples, default=1.0) <= 0:
+            raise RecordError(f"not a report: samples.{phase}: {min(samples)} is no duration.")
+    return report
+
+
+def parse_gate(raw: bytes) -> Mapping[str, Mapping[str, GateValue]]:
+    """Read what a gate launch wrote: loss, gradients and parameter count at the probe and the measured size.
+
+    Raises RecordError with the reason: too large, not JSON, a number that is not finite.
+    """
+    try:
+        _check_size(raw, GATE_AT_MOST_BYTES)
+        return _GATE.validate_json(raw)
+    except ValidationError as error:
+        raise RecordError(f"not a gate: {_first(error, skip=0)}.") from error
+    except ValueError as error:
+        raise RecordError(f"not a gate: {error}.") from error
+
+
+def _check_size(raw: bytes, at_most: int) -> None:
+    if not raw.strip():
+        raise ValueError("it is empty")
+    if len(raw) > at_most:
+        raise ValueError(f"{len(raw)} bytes, more than {at_most}")
+
+
+def _check_schema(raw: bytes) -> None:
+    content = from_json(raw, allow_inf_nan=False)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(f"its schema is {schema!r}, this orch reads {SCHEMA!r}")
+
+
+def _first(error: ValidationError, skip: int = 1) -> str:
+    """Say the first thing that is wrong; skip: steps of the location that are ours."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(step) for step in first["loc"][skip:])
+    said = first["msg"].replace("Input should be", "must be")[:200]
+    return f"{place}: {said}" if place else said
+
+
+def _complaint(node: Node, first: ErrorDetails) -> ConfigurationError:
+    """Say what pydantic found first, in the line where it stands."""
+    place = node.at(first["loc"])
+    if first["type"] == "missing":
+        return place.error(f"key '{first['loc'][-1]}' is missing.")
+    if first["type"] == "literal_error":
+        expected = first["ctx"]["expected"]
+        near = did_you_mean(str(first["input"]), re.findall(r"'([^']*)'", expected))
+        return place.error(f"must be {expected}, not {place.kind}.{near if 'Did' in near else ''}")
+    wanted = _WANTED.get(first["type"], first["msg"].replace("Input should be", "must be"))
+    return place.error(f"{wanted}, not {place.kind}.")

@@ -1,0 +1,232 @@
+"""Suite × images -> cells, or why not; what they cost. Nothing is fetched, started or looked up here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.errors import NothingSelectedError, UsageError
+from orchestrator.names import did_you_mean, matches, version_key
+from orchestrator.specs import (
+    Benchmark,
+    Cell,
+    Configuration,
+    Device,
+    Gpu,
+    Image,
+    ImageVariant,
+    Implementation,
+    Protocol,
+    Selection,
+    Suite,
+    UnsupportedCell,
+)
+from orchestrator.variants import Choice, choose_variant
+
+QUICK = "quick"  # the profile taken without a GPU
+SAMPLES_AT_LEAST = 5
+# A wheel lies in the wheelhouse, in the builder's copy of the context, and unpacked in the image. Unpacked to packed,
+# measured over PyTorch 1.0.1, 1.4.0, 1.7.1 and 1.13.1: 1.8 to 1.95.
+COPIES, UNPACKED = 2, 2.0
+BASE_BYTES = 200 * 10**6  # of a slim Python base, once per image at most
+# Import and set-up of a launch: 0.1 to 6 s measured over eight frameworks. Build: 45 s for torch 1.0.0, two cores.
+LAUNCH_S, BUILD_S = 5.0, 45.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a plan is made for."""
+
+    device: Device
+    gpu: Gpu | None = None  # needed for "cuda"
+    platform: str = "linux/amd64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is launched, and what is not and why. Rows in the suite's order, columns by family and version, oldest first."""
+
+    suite: Suite  # with its profile applied
+    cells: tuple[Cell, ...]
+    unsupported: tuple[UnsupportedCell, ...]
+    notes: Mapping[str, str]  # image variant -> what a reader should know
+
+    @property
+    def targets(self) -> tuple[ImageVariant, ...]:
+        """The image variants the cells need, oldest first."""
+        return tuple({cell.image.name: cell.image for cell in self.cells}.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a plan costs before its first result."""
+
+    download_bytes: int  # of the known ones
+    unknown_downloads: tuple[str, ...]  # image variants whose size is not known
+    disk_bytes: int
+    seconds: float  # building and measuring, without the download
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An image variant that can really run here: interpreter or engine found, wheels within reach."""
+
+    target: ImageVariant
+    download_bytes: int
+
+
+def default_profile(suite: Suite, device: Device, asked: str | None) -> str | None:
+    """Return the profile to apply: the one asked for, else `quick` on the CPU where the suite has it."""
+    has_quick = any(profile.name == QUICK for profile in suite.profiles)
+    return QUICK if asked is None and device == "cpu" and has_quick else asked
+
+
+def apply_profile(suite: Suite, name: str | None) -> Suite:
+    """Return the suite with the profile's protocol. Raises UsageError for an unknown profile."""
+    if name is None:
+        return suite
+    profile = next((one for one in suite.profiles if one.name == name), None)
+    if profile is None:
+        near = did_you_mean(name, [one.name for one in suite.profiles]) or " The suite has none."
+        raise UsageError(f"--profile {name}: suite '{suite.name}' has no such profile.{near}")
+    values = {field: getattr(suite.protocol, field) for field in Protocol.__dataclass_fields__} | dict(profile.protocol)
+    return replace(suite, protocol=Protocol(**values), profile=name)
+
+
+def plan_cells(
+    suite: Suite,
+    images: Sequence[Image],
+    benchmarks: Mapping[str, Benchmark],
+    target: Target,
+    locked: Callable[[ImageVariant], bool],
+    engine_reason: Callable[[ImageVariant], str | None],
+) -> Plan:
+    """Make the cells of a suite whose profile is applied.
+
+    images: the suite's. locked, engine_reason: asked once per image; the latter says why the engine can never run it.
+    An implementation that is not written for a framework makes no combination with it.
+    Raises NothingSelectedError if there is no combination at all; all of them unsupported is a plan.
+    """
+    if target.device == "cuda" and target.gpu is None:
+        raise ValueError("a plan for a GPU needs one")
+    columns = sorted(images, key=lambda image: (image.family, version_key(image.version)))
+    choices = {image.name: _choose(image, target, locked, engine_reason) for image in columns}
+    cells: list[Cell] = []
+    unsupported: list[UnsupportedCell] = []
+    for selection, implementation, configuration in _rows(suite, benchmarks):
+        names = {"implementation": implementation.name, "configuration": configuration.name}
+        for image in columns:
+            if image.framework not in implementation.frameworks or _is_excluded(selection, image, names):
+                continue
+            choice = choices[image.name]
+            place = {"benchmark": selection.benchmark, **names}
+            if isinstance(choice, Choice):
+                cells.append(Cell(image=choice.target, device=target.device, jit=choice.jit, **place))
+            else:
+                unsupported.append(UnsupportedCell(image=image.name, reason=choice, **place))
+    if not cells and not unsupported:
+        raise NothingSelectedError(
+            f"suite '{suite.name}' selects nothing: no image fits its benchmarks. Check the names."
+        )
+    taken = {cell.image.name for cell in cells}
+    notes = {one.target.name: one.note for one in choices.values() if isinstance(one, Choice) and one.note}
+    return Plan(
+        suite=suite,
+        cells=tuple(cells),
+        unsupported=tuple(unsupported),
+        notes={name: note for name, note in notes.items() if name in taken},
+    )
+
+
+def require_cells(plan: Plan) -> None:
+    """Raise NothingSelectedError, with the reasons, if nothing of the plan can run."""
+    if not plan.cells:
+        reasons = {f"  {cell.image}: {cell.reason}": None for cell in plan.unsupported}
+        raise NothingSelectedError("nothing of this suite can run here:\n" + "\n".join(reasons))
+
+
+def estimate(
+    plan: Plan,
+    benchmarks: Mapping[str, Benchmark],
+    missing_bytes: Callable[[ImageVariant], int | None],
+    is_built: Callable[[ImageVariant], bool],
+) -> Estimate:
+    """Say what a plan downloads, takes on disk and lasts.
+
+    missing_bytes: what is still to be fetched for an image variant, None if not known. A step without a hint counts
+    as long as its phase may last.
+    """
+    missing = {target: missing_bytes(target) for target in plan.targets if not is_built(target)}
+    known = {target: size for target, size in missing.items() if size is not None}
+    packed = sum(max(size, target.variant.download_bytes or 0) for target, size in known.items())
+    download = sum(known.values())
+    return Estimate(
+        download_bytes=download,
+        unknown_downloads=tuple(target.name for target, size in missing.items() if size is None),
+        disk_bytes=round(download + packed * (COPIES - 1 + UNPACKED)) + len(missing) * BASE_BYTES,
+        seconds=BUILD_S * len(missing) + sum(_cell_s(plan.suite.protocol, cell, benchmarks) for cell in plan.cells),
+    )
+
+
+def choose_pair(candidates: Sequence[Candidate], at_most_bytes: int | None) -> tuple[Candidate, Candidate] | None:
+    """Return the oldest and the newest of two candidates that fit the download together, None if no two do.
+
+    The widest span of releases wins, then the smaller download. at_most_bytes: None for no limit.
+    """
+    ordered = sorted(candidates, key=lambda one: version_key(one.target.image.version))
+    pairs = [
+        (last - first, -(old.download_bytes + new.download_bytes), old, new)
+        for first, old in enumerate(ordered)
+        for last, new in enumerate(ordered[first + 1 :], start=first + 1)
+        if at_most_bytes is None or old.download_bytes + new.download_bytes <= at_most_bytes
+    ]
+    best = max(pairs, key=lambda pair: pair[:2], default=None)
+    return best[2:] if best else None
+
+
+def _rows(
+    suite: Suite, benchmarks: Mapping[str, Benchmark]
+) -> Iterator[tuple[Selection, Implementation, Configuration]]:
+    profile = next((one for one in suite.profiles if one.name == suite.profile), None)
+    kept = profile.configurations if profile else ("*",)
+    for selection in suite.selections:
+        benchmark = benchmarks[selection.benchmark]
+        for configuration in benchmark.configurations:
+            if not matches(configuration.name, selection.configurations) or not matches(configuration.name, kept):
+                continue
+            for implementation in benchmark.implementations:
+                if matches(implementation.name, selection.implementations):
+                    yield selection, implementation, configuration
+
+
+def _choose(
+    image: Image,
+    target: Target,
+    locked: Callable[[ImageVariant], bool],
+    engine_reason: Callable[[ImageVariant], str | None],
+) -> Choice | str:
+    if image.platform != target.platform:
+        return f"no {target.platform.rpartition('/')[2]} wheel"
+    choice = choose_variant(image, target.gpu if target.device == "cuda" else None, locked)
+    if isinstance(choice, str):
+        return choice
+    return engine_reason(choice.target) or choice
+
+
+def _is_excluded(selection: Selection, image: Image, names: Mapping[str, str]) -> bool:
+    return any(
+        matches(image.name, (one.image,))
+        and matches(names["implementation"], (one.implementation,))
+        and matches(names["configuration"], (one.configuration,))
+        for one in selection.exclude
+    )
+
+
+def _cell_s(protocol: Protocol, cell: Cell, benchmarks: Mapping[str, Benchmark]) -> float:
+    """Seconds of all launches of a cell, its gate launch included."""
+    configurations = benchmarks[cell.benchmark].configurations
+    hints = next(one.step_s for one in configurations if one.name == cell.configuration)
+    step_s = hints.get(cell.device)
+    phase_s = protocol.at_most_s
+    if step_s is not None:
+        capped_s = min(protocol.at_most_s, (protocol.warmup + protocol.samples) * step_s)
+        phase_s = max(capped_s, SAMPLES_AT_LEAST * step_s)
+    return protocol.blocks * (len(protocol.phases) * phase_s + LAUNCH_S) + LAUNCH_S

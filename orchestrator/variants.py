@@ -1,0 +1,97 @@
+"""Which CUDA build of an image runs on a GPU, or on none."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.names import version_key
+from orchestrator.specs import Gpu, Image, ImageVariant, Variant
+
+Capability = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The variant that is taken."""
+
+    target: ImageVariant
+    jit: bool = False  # no native code: PTX is compiled on the first start
+    note: str = ""  # what a reader of the plan should know
+
+
+def choose_variant(image: Image, gpu: Gpu | None, locked: Callable[[ImageVariant], bool]) -> Choice | str:
+    """Return the variant of an image for a GPU, or for the CPU, or a sentence that says why there is none.
+
+    gpu: None for the CPU; without its driver the floor is not checked. locked: whether a variant has a lock, which
+    decides on the CPU between the CPU build and a CUDA build that starts without a GPU.
+    Rule: native code runs on the same major with an equal or higher minor; full PTX on any higher capability; partial
+    PTX counts for nothing. Source: CUDA C++ Programming Guide, "Compute Capabilities".
+    """
+    return _choose_for_cpu(image, locked) if gpu is None else _choose_for_gpu(image, gpu)
+
+
+def _choose_for_cpu(image: Image, locked: Callable[[ImageVariant], bool]) -> Choice | str:
+    targets = [ImageVariant(image=image, variant=variant) for variant in image.variants]
+    cpu = [target for target in targets if target.variant.cuda is None]
+    carrying = [target for target in reversed(targets) if target.variant.cuda and target.variant.self_contained]
+    candidates = [*cpu, *carrying]
+    if not candidates:
+        return "no CPU build was published for this version"
+    target = next((target for target in candidates if locked(target)), candidates[0])
+    return Choice(target=target, note=f"CUDA build {target.variant.name} on the CPU" if target.variant.cuda else "")
+
+
+def _choose_for_gpu(image: Image, gpu: Gpu) -> Choice | str:
+    builds = sorted(
+        (one for one in image.variants if one.cuda), key=lambda one: version_key(one.cuda or ""), reverse=True
+    )
+    native = [build for build in builds if _is_native(build, gpu)]
+    compiled = [build for build in builds if _is_full_ptx(build, gpu)]
+    for build in (*native, *compiled):
+        if _driver_is_enough(build, gpu):
+            target = ImageVariant(image=image, variant=build)
+            return Choice(target=target, jit=build not in native, note=_driver_note(build, gpu))
+    if native or compiled:
+        lowest = min((*native, *compiled), key=lambda build: version_key(build.min_driver or "0"))
+        return f"needs driver >= {lowest.min_driver} ({lowest.name}), found {gpu.driver}"
+    return _no_build_reason(builds, gpu)
+
+
+def _no_build_reason(builds: Sequence[Variant], gpu: Gpu) -> str:
+    """builds: newest first."""
+    if not builds:
+        return "no CUDA build is listed for this version"
+    unknown = [build.name for build in builds if not build.compute]
+    more = f"; capabilities of {', '.join(sorted(unknown))} not known" if unknown else ""
+    known = [(capability(text), build) for build in builds for text in build.compute]
+    if not known:
+        return f"no build known for compute {gpu.compute}{more}"
+    below = [pair for pair in known if pair[0] <= capability(gpu.compute)]
+    pick, word = (max, "newest") if below else (min, "oldest")
+    (major, minor), build = pick(below or known, key=lambda pair: pair[0])
+    partial = f"; PTX {build.ptx.replace(':', ' only ')}" if ":" in build.ptx else ""
+    return f"no build for compute {gpu.compute}: {word} native is {major}.{minor} ({build.name}){partial}{more}"
+
+
+def _is_native(build: Variant, gpu: Gpu) -> bool:
+    device = capability(gpu.compute)
+    return any(have[0] == device[0] and have[1] <= device[1] for have in map(capability, build.compute))
+
+
+def _is_full_ptx(build: Variant, gpu: Gpu) -> bool:
+    return build.ptx != "none" and ":" not in build.ptx and capability(build.ptx) <= capability(gpu.compute)
+
+
+def _driver_is_enough(build: Variant, gpu: Gpu) -> bool:
+    if gpu.driver is None or build.min_driver is None:
+        return True
+    return version_key(gpu.driver) >= version_key(build.min_driver)
+
+
+def _driver_note(build: Variant, gpu: Gpu) -> str:
+    return f"needs driver >= {build.min_driver}, not checked" if gpu.driver is None and build.min_driver else ""
+
+
+def capability(text: str) -> Capability:
+    """Return a compute capability as (major, minor)."""
+    major, _, minor = text.partition(".")
+    return int(major), int(minor or 0)
