@@ -13,7 +13,7 @@ from docker.errors import NotFound
 
 from orchestrator.engines import LOG_AT_MOST_BYTES, OUTPUT_AT_MOST_BYTES, Job, Outcome
 from orchestrator.engines.archives import pack_inputs, unpack_outputs
-from orchestrator.engines.gpus import GpuAttachment
+from orchestrator.engines.attachments import GpuAttachment
 
 USER_ID = 1000
 WORK = "/orch"  # the launch's own volume: the one writable place that is copied into and out of

@@ -14,9 +14,9 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
+from orchestrator.engines.attachments import NO_DEVICE_DRIVER, NO_GPU, GpuAttachment, gpu_attachments
 from orchestrator.engines.buildx import bake, find_buildx
 from orchestrator.engines.containers import remove_leftovers, run_job
-from orchestrator.engines.gpus import NO_DEVICE_DRIVER, NO_GPU, GpuAttachment, gpu_attachments
 from orchestrator.engines.images import (
     BUILDING,
     FINAL,

@@ -1,9 +1,7 @@
 """The venv engine: image variants as local virtual environments, launches as processes. No isolation but folders."""
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -13,6 +11,7 @@ from uv import find_uv_bin
 
 from orchestrator import process
 from orchestrator.engines import OUTPUT_AT_MOST_BYTES, BuildContext, BuiltImage, Job, Outcome
+from orchestrator.engines.claims import Claim, take_leftovers
 from orchestrator.engines.local_process import MARK, kill_marked, run_program
 from orchestrator.engines.outputs import collect_outputs
 from orchestrator.errors import EngineError, ProgramError
@@ -20,9 +19,8 @@ from orchestrator.interpreters import Interpreter, find_interpreter
 from orchestrator.specs import ImageVariant
 
 _BUILD_TIMEOUT_S = 3600.0
-_PARTIAL = ".partial-"
-_MARKER = "orch-image.txt"  # written before the folder gets its final name: digest, base, inputs, lock
-_OWNER = "owner.txt"  # of a launch folder: process and its start, run
+_MARKER = "orch-image.txt"  # digest, base, inputs, lock
+_VENV = "venv"
 
 
 class VenvEngine:
@@ -33,9 +31,11 @@ class VenvEngine:
     def __init__(self, cache: Path, env: Mapping[str, str]) -> None:
         """cache: folder for environments, launches and compile caches. env: PATH and HOME of the user."""
         self._venvs = cache / "venvs"
+        self._half_made = cache / "venvs" / ".half-made"
         self._launches = cache / "launches"
         self._caches = cache / "compile"
         self._env = env
+        self._claims: dict[str, Claim] = {}  # reference of an image that is built and not yet kept -> its folder
 
     def check(self) -> str:
         """Return name and version; see Engine."""
@@ -56,13 +56,14 @@ class VenvEngine:
             return f"no Python {minor} on this machine ({how}), or use the docker engine"
         return None
 
-    def resolve_base(self, target: ImageVariant, base_digest: str | None) -> str:  # noqa: ARG002
+    def resolve_base(self, target: ImageVariant, base_digest: str | None) -> str:
         """Return the interpreter's version; see Engine."""
+        del base_digest  # of a container image
         return f"cpython-{self._interpreter(target).version}"
 
     def find(self, context: BuildContext) -> BuiltImage | None:
         """Return the finished environment with these inputs; see Engine."""
-        folder = self._folder(context)
+        folder = self._venvs / _folder_name(context.target, context.inputs_sha256)
         try:
             digest, base, inputs, lock = (folder / _MARKER).read_text(encoding="utf-8").split()
         except (OSError, ValueError):
@@ -83,57 +84,164 @@ class VenvEngine:
         return {context.target.name: self._build(context, log_folder) for context in contexts}
 
     def keep(self, image: BuiltImage) -> BuiltImage:
-        """Give an environment its final name; see Engine. Whoever comes first wins, the content is the same."""
+        """Give an environment its final name; see Engine. Whoever comes first wins: the content is the same."""
         built = Path(image.reference)
         marker = f"{image.digest}\n{image.base}\n{image.inputs_sha256}\n{image.lock_sha256}\n"
         (built / _MARKER).write_text(marker, encoding="utf-8")
         final = self._venvs / _folder_name(image.target, image.inputs_sha256)
         with process.exclusive(self._venvs / ".lock"):
-            if not (final / _MARKER).exists() or not _python(final).exists():
+            if not ((final / _MARKER).exists() and _python(final).exists()):
                 shutil.rmtree(final, ignore_errors=True)
                 built.rename(final)
-        shutil.rmtree(built.parent, ignore_errors=True)
+        self.discard(image)
         return replace(image, reference=str(final))
 
     def discard(self, image: BuiltImage) -> None:
         """Remove an environment that did not pass; see Engine."""
-        shutil.rmtree(Path(image.reference).parent, ignore_errors=True)
+        claim = self._claims.pop(image.reference, None)
+        if claim is not None:
+            claim.release()
 
     def launch(self, image: BuiltImage, job: Job) -> Outcome:
         """Run the job as a process; see Engine."""
-        self._launches.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self._launches))
+        claim = Claim(self._launches, note=job.labels.get("run", ""))
+        venv, folder = Path(image.reference), claim.folder
+        cache = self._caches / job.cache if job.cache else folder / "cache"
         try:
-            cache = self._caches / job.cache if job.cache else folder / "cache"
-            _fill(folder, cache, job)
+            _put_in(folder, job)
             first, *rest = job.argv
-            program = str(_python(Path(image.reference))) if first == "python" else first
-            env = _environment(Path(image.reference), folder, cache, job)
-            ended = run_program((program, *rest), folder=folder, env=env, cpus=job.cpus, timeout_s=job.timeout_s)
-            files, note = _collect(folder / "out")
+            argv = (str(_python(venv)) if first == "python" else first, *rest)
+            env = launch_environment(venv, folder, cache, job)
+            ended = run_program(argv, folder=folder, env=env, cpus=job.cpus, timeout_s=job.timeout_s)
+            files, note = _fetch(folder / "out")
         except OSError as error:
-            raise EngineError(f"venv: cannot launch in {folder}: {error}. Check disk and permissions.") from error
+            raise EngineError(f"venv: cannot launch in {folder}: {error}. Check disk space and permissions.") from error
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        return Outcome(
-            status=ended.status,
-            exit_code=ended.exit_code,
-            files=files,
-            log=ended.log + note,
-            gpu_mode="host" if job.gpu else "none",
-        )
+            claim.release()
+        mode = "host" if job.gpu else "none"
+        return Outcome(status=ended.status, exit_code=ended.exit_code, files=files, log=ended.log + note, gpu_mode=mode)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
-        """End processes and remove folders whose orch is gone; see Engine."""
+        """End the processes and remove the folders of an orch that was killed; see Engine."""
         removed = []
-        for folder in sorted(self._launches.glob("*")):
-            owner, owner_run = _read_owner(folder)
-            if owner != _start_of(owner.split()[0]) and run in {None, owner_run}:
-                kill_marked(folder.name)
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(f"launch {folder.name}")
-        for folder in sorted(self._venvs.glob(f"{_PARTIAL}*")) if run is None else ():
-            if _read_owner(folder)[0] != _start_of(_read_owner(folder)[0].split()[0]):
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(f"half-made environment {folder.name.removeprefix(_PARTIAL)}")
+        for folder in take_leftovers(self._launches, note=run):
+            kill_marked(folder.name)
+            removed.append(f"launch {folder.name}")
+        if run is None:
+            removed += [f"half-made environment {folder.name}" for folder in take_leftovers(self._half_made)]
         return tuple(removed)
+
+    def _interpreter(self, target: ImageVariant) -> Interpreter:
+        found = None if target.image.python.startswith("2.") else find_interpreter(target.image.python, self._env)
+        if found is None:
+            raise EngineError(f"venv: {target.name}: {self.unsupported_reason(target)}.")
+        return found
+
+    def _build(self, context: BuildContext, log_folder: Path) -> BuiltImage | str:
+        """Install the wheels offline in a new folder, renamed by `keep`: only bin/python is used, which may move."""
+        claim = Claim(self._half_made)
+        venv = claim.folder / _VENV
+        log_file = log_folder / f"{context.target.name}.build.log"
+        # A cache of its own, gone afterwards: its hard links stay in the environment, and nothing lies twice on disk.
+        env = {**_tools(self._env), "UV_CACHE_DIR": str(claim.folder / "cache"), "UV_PYTHON_DOWNLOADS": "never"}
+        python = str(self._interpreter(context.target).path)
+        make = (find_uv_bin(), "venv", "--no-config", "--relocatable", "--python", python, str(venv))
+        install = (
+            *(
+                find_uv_bin(),
+                "pip",
+                "install",
+                "--no-config",
+                "--python",
+                str(_python(venv)),
+                "--offline",
+                "--no-index",
+            ),
+            *("--find-links", str(context.folder / "wheels"), "--require-hashes", "--no-deps", "--compile-bytecode"),
+            *("--requirement", str(context.folder / "requirements.txt")),
+        )
+        try:
+            for argv in (make, install):
+                process.run(argv, timeout_s=_BUILD_TIMEOUT_S, log_file=log_file, env=env)
+        except ProgramError as error:
+            claim.release()
+            return f"{error}\nThe whole log: {log_file}"
+        shutil.rmtree(claim.folder / "cache", ignore_errors=True)
+        self._claims[str(venv)] = claim
+        return BuiltImage(
+            target=context.target,
+            reference=str(venv),
+            digest=_digest(venv, context.base),
+            base=context.base,
+            inputs_sha256=context.inputs_sha256,
+            lock_sha256=context.lock_sha256,
+        )
+
+
+def launch_environment(venv: Path, folder: Path, cache: Path, job: Job) -> dict[str, str]:
+    """Return the whole environment of a launch: nothing of the user's own but the way to the compiler.
+
+    venv: the environment. folder: of the launch. cache: compile caches, kept or thrown away.
+    """
+    for path in (folder / "home", folder / "tmp", cache):
+        path.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": f"{venv}/bin:/usr/local/bin:/usr/bin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "USER": "orch",
+        "LOGNAME": "orch",
+        "HOME": f"{folder}/home",
+        "TMPDIR": f"{folder}/tmp",
+        "XDG_CACHE_HOME": f"{cache}/xdg",
+        "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
+        "TRITON_CACHE_DIR": f"{cache}/triton",
+        "CUDA_CACHE_PATH": f"{cache}/cuda",
+        "THEANO_FLAGS": f"base_compiledir={cache}/theano",
+        "CUDA_VISIBLE_DEVICES": (job.gpu.uuid or str(job.gpu.index)) if job.gpu else "",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **job.env,
+        MARK: folder.name,
+    }
+
+
+def _folder_name(target: ImageVariant, inputs_sha256: str) -> str:
+    return f"{target.name}-{inputs_sha256[:12]}"
+
+
+def _python(venv: Path) -> Path:
+    return venv / "bin" / "python"
+
+
+def _tools(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what uv needs of the user's environment: options of his own would change what is installed."""
+    return {name: env[name] for name in ("PATH", "HOME") if name in env}
+
+
+def _digest(venv: Path, base: str) -> str:
+    """Hash what is really installed: the lists of files with their hashes that an installation leaves."""
+    content = hashlib.sha256(base.encode())
+    for record in sorted(venv.glob("lib/python*/site-packages/*.dist-info/RECORD")):
+        lines = sorted(record.read_text(encoding="utf-8").splitlines())
+        installed = [line for line in lines if not line.startswith("..") and ".dist-info/" not in line]
+        content.update("\n".join(installed).encode())
+    return f"sha256:{content.hexdigest()}"
+
+
+def _put_in(folder: Path, job: Job) -> None:
+    (folder / "out").mkdir()
+    for name, content in job.files.items():
+        parts = PurePosixPath(name).parts
+        if ".." in parts or name.startswith("/"):
+            raise EngineError(f"venv: an input leads out of its folder: {name!r}. Name it relative to in/.")
+        path = folder.joinpath("in", *parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _fetch(out: Path) -> tuple[Mapping[str, bytes], str]:
+    """Return the files and what to add to the log: an output that is refused is the program's fault, not ours."""
+    try:
+        return collect_outputs(out, OUTPUT_AT_MOST_BYTES), ""
+    except (ValueError, FileNotFoundError) as error:
+        return {}, f"\norch: the output is refused: {error}.\n"

@@ -1,0 +1,46 @@
+"""Folders that belong to a process for as long as it lives: what a killed one leaves is told from what is in use."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_LOCK = ".lock"
+
+
+class Claim:
+    """A new folder of ours; the kernel lets go of the lock beside it when we die, however that happens."""
+
+    def __init__(self, parent: Path, note: str = "") -> None:
+        """parent: made if missing. note: one line that whoever finds the folder later can read."""
+        parent.mkdir(parents=True, exist_ok=True)
+        self._lock, name = tempfile.mkstemp(dir=parent, suffix=_LOCK)
+        self._lock_file = Path(name)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        os.write(self._lock, note.encode())
+        self.folder = self._lock_file.with_suffix("")
+        self.folder.mkdir()
+
+    def release(self) -> None:
+        """Remove the folder, if it is still there, and the claim."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock_file.unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def take_leftovers(parent: Path, note: str | None = None) -> Iterator[Path]:
+    """Yield the folders of dead processes, of one note or of all; each is removed once the caller is done with it."""
+    for lock_file in sorted(parent.glob(f"*{_LOCK}")):
+        with lock_file.open(encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # its owner lives
+            if note is not None and lock.read() != note:
+                continue
+            folder = lock_file.with_suffix("")
+            yield folder
+            shutil.rmtree(folder, ignore_errors=True)
+            lock_file.unlink(missing_ok=True)
