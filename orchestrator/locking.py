@@ -5,7 +5,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from orchestrator.errors import ConfigurationError, LockError
+from orchestrator.specs import ImageVariant
 
 HEADER = ("image", "python", "base", "base_digest", "bytes", "date")
 _PIN = re.compile(
@@ -125,6 +129,20 @@ def write_lock(path: Path, lock: Lock) -> None:
 def requirements(lock: Lock) -> str:
     """Return what is installed offline: names, versions and hashes, sorted; the same text for the same wheels."""
     return "".join(sorted(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in lock.pins))
+
+
+def check_lock(lock: Lock, target: ImageVariant) -> None:
+    """Raise LockError if a lock was made for another state of its row."""
+    remedy = f"Make the lock anew: orch lock {target.name}"
+    for what, locked, wanted in (("python", lock.python, target.image.python), ("base", lock.base, target.image.base)):
+        if locked != wanted:
+            raise LockError(f"{target.lock_path}: locked for {what} {locked}, the row says {wanted}. {remedy}")
+    versions = {canonicalize_name(pin.name): pin.version for pin in lock.pins}
+    for text in target.requirements:
+        asked = Requirement(text)
+        held = versions.get(canonicalize_name(asked.name))
+        if held is None or not asked.specifier.contains(held, prereleases=True):
+            raise LockError(f"{target.lock_path}: the row asks for {text}, the lock has {held or 'none'}. {remedy}")
 
 
 def lock_sha256(lock: Lock) -> str:

@@ -43,6 +43,14 @@ class Wheelhouse:
         """Return the wheels that are still to be downloaded; one of a wrong size counts as missing."""
         return tuple(pin for pin in lock.pins if not self._has(pin))
 
+    def missing_bytes(self, target: ImageVariant) -> int | None:
+        """Return what is still to be downloaded for a variant; of one without a lock what its row says, or None."""
+        try:
+            sizes = [pin.bytes for pin in self.missing(read_lock(target.lock_path))]
+        except LockError:
+            return target.variant.download_bytes
+        return target.variant.download_bytes if None in sizes else sum(size or 0 for size in sizes)
+
     def bytes(self) -> int:
         """Return the size of all wheels held."""
         return sum(path.stat().st_size for path in self.folder.glob("??/*/*.whl"))

@@ -1,0 +1,22 @@
+"""Say what PyTorch an image holds: version, CUDA, capabilities with native code. Needs no GPU. Python 2.7 and newer."""
+from __future__ import absolute_import, division, print_function
+
+import json
+
+import numpy
+import torch
+
+found = {"version": torch.__version__}
+
+product = torch.from_numpy(numpy.ones((2, 2), dtype="float32")).mm(torch.ones(2, 2)).sum()
+found["works"] = float(product) == 8.0
+
+# Before 0.4 the module says nothing of CUDA, before 1.5 nothing of architectures.
+if hasattr(torch.version, "cuda"):
+    found["cuda"] = torch.version.cuda
+flags = getattr(torch._C, "_cuda_getArchFlags", lambda: None)()
+if flags:
+    found["native"] = [flag for flag in flags.split() if flag.startswith("sm_")]
+
+with open("out/check.json", "w") as file:
+    json.dump(found, file)

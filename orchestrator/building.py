@@ -1,0 +1,198 @@
+"""Image variants -> built images: lock, fetch, context, build, check, keep. One that fails never stops the others."""
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from orchestrator import console
+from orchestrator.engines import BuildContext, BuiltImage, Engine
+from orchestrator.engines.claims import Claim, take_leftovers
+from orchestrator.errors import DiskError, EngineError, LockError, UsageError, WheelError
+from orchestrator.health import check_image
+from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
+from orchestrator.planning import BASE_BYTES, COPIES, UNPACKED
+from orchestrator.resolving import lock_image
+from orchestrator.specs import ImageVariant
+from orchestrator.wheelhouse import Wheelhouse, find_installer
+
+Phase = Literal["lock", "base", "fetch", "build", "health"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotBuilt:
+    """An image variant that there is no image of, and why."""
+
+    target: ImageVariant
+    phase: Phase
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What building needs besides an engine."""
+
+    wheelhouse: Wheelhouse
+    folder: Path  # contexts/ while a build lasts, logs/
+    locked_only: bool = False  # never resolve: an image without a lock is not built
+    say: Callable[[str], None] = console.note
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What building takes."""
+
+    download_bytes: int
+    disk_bytes: int
+    unknown: tuple[str, ...]  # image variants whose size nobody knows before they are locked
+
+
+def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, BuiltImage]:
+    """Return the images that are there already, by variant name. Starts no program, asks no index."""
+    found = {}
+    for target in targets:
+        try:
+            image = engine.find(_describe(engine, target, read_lock(target.lock_path)))
+        except (LockError, EngineError):
+            continue  # building says why
+        if image is not None:
+            found[target.name] = image
+    return found
+
+
+def estimate_build(targets: Iterable[ImageVariant], wheelhouse: Wheelhouse) -> Cost:
+    """Say what building these would download and take on disk: a wheel lies in the wheelhouse, builder and image."""
+    download = disk = 0
+    unknown = []
+    for target in targets:
+        missing, packed = wheelhouse.missing_bytes(target), target.variant.download_bytes or 0
+        if missing is None:
+            unknown.append(target.name)
+            continue
+        download += missing
+        disk += round(missing + max(missing, packed) * (COPIES - 1 + UNPACKED)) + BASE_BYTES
+    return Cost(download_bytes=download, disk_bytes=disk, unknown=tuple(unknown))
+
+
+def check_space(cost: Cost, folder: Path, *, ask_above_bytes: int, agreed: bool) -> None:
+    """Stop before the first download: DiskError if the disk is too small, UsageError for a large one without --yes."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if cost.disk_bytes > free:
+        raise DiskError(
+            f"{console.size(cost.disk_bytes)} of disk are needed, {console.size(free)} are free at {existing}. "
+            "Free some, name fewer images, or put the cache elsewhere (XDG_CACHE_HOME)."
+        )
+    if cost.download_bytes > ask_above_bytes and not agreed:
+        raise UsageError(
+            f"{console.size(cost.download_bytes)} would be downloaded, more than build.ask_above "
+            f"({console.size(ask_above_bytes)}). Say --yes, or name fewer images."
+        )
+
+
+def build_images(
+    engine: Engine, targets: Sequence[ImageVariant], workshop: Workshop
+) -> tuple[BuiltImage | NotBuilt, ...]:
+    """Return an image, or the reason why there is none, for every target, in their order.
+
+    What is there already costs a look. Raises EngineError if the engine does not answer or cannot build at all.
+    """
+    done: dict[str, BuiltImage | NotBuilt] = dict(find_built(engine, targets))
+    rest = [target for target in targets if target.name not in done]
+    if rest:
+        engine.check()
+        for _ in take_leftovers(workshop.folder / "contexts"):
+            pass
+        claim = Claim(workshop.folder / "contexts")
+        try:
+            done |= _build(engine, rest, workshop, claim.folder)
+        finally:
+            claim.release()
+    return tuple(done[target.name] for target in targets)
+
+
+def _build(
+    engine: Engine, targets: Sequence[ImageVariant], workshop: Workshop, folder: Path
+) -> dict[str, BuiltImage | NotBuilt]:
+    prepared = {target.name: _prepare(engine, target, workshop, folder) for target in targets}
+    contexts = [one for one in prepared.values() if isinstance(one, BuildContext)]
+    done: dict[str, BuiltImage | NotBuilt] = {name: one for name, one in prepared.items() if isinstance(one, NotBuilt)}
+    logs = workshop.folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    if contexts:
+        workshop.say(f"building {', '.join(context.target.name for context in contexts)}")
+    # The venv engine builds one after the other anyway; docker builds all at once.
+    built = engine.build(contexts, logs) if contexts else {}
+    for context in contexts:
+        image = built[context.target.name]
+        done[context.target.name] = (
+            NotBuilt(target=context.target, phase="build", reason=image)
+            if isinstance(image, str)
+            else _keep_or_discard(engine, image)
+        )
+    return done
+
+
+def _prepare(engine: Engine, target: ImageVariant, workshop: Workshop, folder: Path) -> BuildContext | NotBuilt:
+    """Bring one variant to the point where only the engine is needed."""
+    phase: Phase = "lock"
+    try:
+        lock = _ensure_lock(target, workshop)
+        phase = "base"
+        context = replace(_describe(engine, target, lock), folder=folder / target.name)
+        phase = "fetch"
+        _fill(context, lock, workshop)
+    except (LockError, EngineError, WheelError) as error:
+        return NotBuilt(target=target, phase=phase, reason=str(error))
+    return context
+
+
+def _ensure_lock(target: ImageVariant, workshop: Workshop) -> Lock:
+    if target.lock_path.exists() or workshop.locked_only:
+        lock = read_lock(target.lock_path)
+        check_lock(lock, target)
+        return lock
+    workshop.say(f"{target.name} has no lock yet: resolving it")
+    return lock_image(target, workshop.wheelhouse.env)
+
+
+def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:
+    """Say what an image would be made of; reads files, writes none."""
+    base = engine.resolve_base(target, lock.base_digest)
+    dockerfile = (target.image.folder / "Dockerfile").read_bytes()
+    return BuildContext(
+        target=target,
+        folder=target.image.folder,
+        base=base,
+        installer=find_installer(target.image.folder.parent, target.image.python).file,
+        inputs_sha256=inputs_sha256(dockerfile, base, lock),
+        lock_sha256=lock_sha256(lock),
+    )
+
+
+def _fill(context: BuildContext, lock: Lock, workshop: Workshop) -> None:
+    """Make the context folder: Dockerfile, the lock, hard links of its wheels and of the pip that installs them."""
+    image = context.target.image
+    wheels = replace(lock, pins=(*lock.pins, find_installer(image.folder.parent, image.python)))
+    missing = workshop.wheelhouse.missing(wheels)
+    if missing:
+        size = sum(pin.bytes or 0 for pin in missing)
+        workshop.say(f"{context.target.name}: fetching {len(missing)} wheels, {console.size(size)}")
+        log_file = workshop.folder / "logs" / f"{context.target.name}.fetch.log"
+        workshop.wheelhouse.fetch(wheels, context.target.variant.index, log_file)
+    context.folder.mkdir()
+    shutil.copyfile(image.folder / "Dockerfile", context.folder / "Dockerfile")
+    (context.folder / "requirements.txt").write_text(requirements(lock), encoding="utf-8")
+    workshop.wheelhouse.link(wheels.pins, context.folder / "wheels")
+
+
+def _keep_or_discard(engine: Engine, image: BuiltImage) -> BuiltImage | NotBuilt:
+    try:
+        wrong = check_image(engine, image)
+    except EngineError as error:
+        wrong = str(error)
+    if wrong is None:
+        return engine.keep(image)
+    engine.discard(image)
+    return NotBuilt(target=image.target, phase="health", reason=wrong)

@@ -1,0 +1,68 @@
+"""The gate of a built image: it imports its framework, which is the promised version with the promised native code."""
+
+import json
+import re
+
+from orchestrator.engines import BuiltImage, Engine, Job
+from orchestrator.specs import ImageVariant
+
+_TIMEOUT_S = 600.0
+_LOG_LINES = 8
+# A post-release is the same source built again, a local version (+cu113) the same source built for another CUDA.
+_RELEASE = re.compile(r"\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?")
+
+
+def check_image(engine: Engine, image: BuiltImage) -> str | None:
+    """Run the family's `check.py` in an image; returns what is wrong with it, None if nothing is.
+
+    Raises EngineError if the engine fails.
+    """
+    script = (image.target.image.folder / "check.py").read_bytes()
+    outcome = engine.launch(
+        image, Job(argv=("python", "in/check.py"), files={"check.py": script}, timeout_s=_TIMEOUT_S)
+    )
+    if outcome.status != "exited" or outcome.exit_code != 0:
+        ended = f"exit code {outcome.exit_code}" if outcome.status == "exited" else outcome.status
+        tail = "\n".join(f"  {line}" for line in outcome.log.strip().splitlines()[-_LOG_LINES:])
+        return f"{image.target.image.framework} does not start ({ended}):\n{tail}"
+    return judge_check(image.target, outcome.files.get("check.json", b""))
+
+
+def judge_check(target: ImageVariant, content: bytes) -> str | None:
+    """Compare what an image said of itself (`out/check.json`) with its row; returns the first difference."""
+    try:
+        found: object = json.loads(content)
+    except ValueError:
+        return "its check wrote no check.json that can be read"
+    if not isinstance(found, dict) or not isinstance(found.get("version"), str):
+        return "its check.json names no version"
+    differences = (
+        _version_difference(target.image.version, found["version"]),
+        None if found.get("works") is True else "a product of two matrices is wrong",
+        _cuda_difference(target.variant.cuda, found["cuda"]) if "cuda" in found else None,
+        _native_difference(target.variant.compute, found["native"]) if "native" in found else None,
+    )
+    return next((difference for difference in differences if difference), None)
+
+
+def release(version: str) -> str:
+    """Cut a version to what counts: `1.0.1.post2` and `1.0.1+cu100` are 1.0.1, `0.1.12_2` is 0.1.12."""
+    found = _RELEASE.match(version)
+    return found[0] if found else version
+
+
+def _version_difference(promised: str, found: str) -> str | None:
+    return None if release(promised) == release(found) else f"version {promised} promised, {found} found"
+
+
+def _cuda_difference(promised: str | None, found: object) -> str | None:
+    """A build may say its patch, 9.0.176, where the row says 9.0."""
+    if found == promised or (promised and isinstance(found, str) and found.startswith(f"{promised}.")):
+        return None
+    return f"CUDA {promised or 'none'} promised, {found or 'none'} found"
+
+
+def _native_difference(promised: tuple[str, ...], found: object) -> str | None:
+    held = {str(name) for name in found} if isinstance(found, list) else set()
+    missing = [compute for compute in promised if f"sm_{compute.replace('.', '')}" not in held]
+    return f"no native code for {', '.join(missing)}: it has {' '.join(sorted(held))}" if missing else None
