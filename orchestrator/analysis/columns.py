@@ -129,7 +129,8 @@ def _column(record: Record) -> Column:
 def _setup(record: Record) -> Setup:
     machine, protocol = record.machine, record.protocol
     gpu = machine.gpus[0] if machine.gpus and device_of(record) == "cuda" else None
-    counts = f"{protocol.warmup} + {protocol.samples} iterations, at most {protocol.at_most_s:g} s"
+    counts = f"{protocol.warmup} warm-up + {protocol.samples} samples, at most {protocol.at_most_s:g} s"
+    told = "+".join(clean(phase) for phase in protocol.phases)
     return Setup(
         machine=machine.id,
         cpu=f"{clean(machine.cpu)} ({machine.cores} cores)",
@@ -138,6 +139,6 @@ def _setup(record: Record) -> Setup:
         driver=clean(gpu.driver or "unknown") if gpu else "none",
         engine=clean(record.container.engine.split()[0]) if record.container and record.container.engine else "none",
         threads=str(protocol.threads),
-        protocol=f"{counts}, {'+'.join(protocol.phases)}, {protocol.caches} caches",
-        precision=protocol.precision,
+        protocol=f"{counts}, {told}, {clean(protocol.caches)} caches",
+        precision=clean(protocol.precision),
     )

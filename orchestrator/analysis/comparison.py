@@ -26,6 +26,7 @@ class Entry:
 @dataclass(frozen=True, kw_only=True)
 class PublishedEntry:
     value_s: float
+    text: str  # as printed: 11 ms
     ratio_to_fastest: float | None
     notes: tuple[str, ...] = ()
 
@@ -35,7 +36,7 @@ class PublishedColumn:
     """One framework version of a study, on the study's own device."""
 
     version: str
-    device: str
+    device: str  # short name
     year: str
     notes: tuple[str, ...] = ()  # that hold for all its numbers
 

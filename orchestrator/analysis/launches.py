@@ -39,7 +39,7 @@ def summarise(records: Sequence[Record], phase: str) -> Launches:
         paired=frozenset(_block(record) for record in good if record.launch.paired),
         launched=sum(record.launch.block is not None for record in kept),
         failure=_reasons(bad, phase) if not good else None,
-        notes=(f"{len(bad)} of {len(kept)} launches {_reasons(bad, phase)}", *notes) if good and bad else notes,
+        notes=(f"{len(bad)} of {len(kept)} launches: {_reasons(bad, phase)}", *notes) if good and bad else notes,
         comparable=newest.cell.comparable,
         code_sha256=newest.workload.code_sha256,
     )

@@ -23,6 +23,7 @@ class PublishedNumber:
     implementation: str  # the study's own label
     device: str
     value_s: float
+    text: str  # as printed, with its unit
     ratio_to_fastest: float | None
     defects: tuple[str, ...] = ()
 
@@ -49,14 +50,14 @@ class Published:
 def read_published(path: Path) -> Published:
     """Read the printed training times of a study.
 
-    The first line is a comment that names study and year: `# Braun 2018, "LSTM Benchmarks …", …`.
+    The first line is a comment that starts with the source: `# Braun 2018, "LSTM Benchmarks …", address.`
     Raises ConfigurationError where it, a column or a number is missing.
     """
     first, *lines = path.read_text(encoding="utf-8").splitlines()
-    named = re.match(r"# (?P<study>[^,]*?\b(?P<year>(19|20)\d\d)\b[^,]*),", first)
+    named = re.match(r"# (?P<source>(?P<study>[^,]*?\b(?P<year>(19|20)\d\d)\b[^,]*), .+?)\.( |$)", first)
     if named is None:
         raise ConfigurationError(
-            "no source. Start with '# <study> <year>, <title>, <address>'.", file=str(path), line=1
+            "no source. Start with '# <study> <year>, <title>, <address>.'", file=str(path), line=1
         )
     reader = csv.DictReader(lines)
     missing = [name for name in FIELDS if name not in (reader.fieldnames or ())]
@@ -66,7 +67,7 @@ def read_published(path: Path) -> Published:
         )
     rows = [row for row in reader if row.get("origin") == "seed" and row["framework_version"]]
     numbers = _read_numbers(rows, path)
-    return Published(study=named["study"], year=named["year"], source=first.removeprefix("# "), numbers=numbers)
+    return Published(study=named["study"], year=named["year"], source=named["source"], numbers=numbers)
 
 
 def _read_numbers(rows: Sequence[Mapping[str, str]], path: Path) -> tuple[PublishedNumber, ...]:
@@ -105,6 +106,7 @@ def _number(row: Mapping[str, str], ratios: Mapping[tuple[str, ...], str]) -> Pu
         implementation=row["implementation"],
         device=_short_device(row["device"]),
         value_s=float(row["mean"]) * SECONDS[row["unit"]],
+        text=f"{row['mean']} {row['unit'].replace('us', 'µs')}",
         ratio_to_fastest=float(ratio) if ratio else None,
         defects=tuple(
             part.removeprefix(DEFECT) for part in (row.get("note") or "").split("; ") if part.startswith(DEFECT)

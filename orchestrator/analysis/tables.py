@@ -98,6 +98,7 @@ def _build_table(
     cells = {row: {column: summarise(found, phase) for column, found in by.items()} for row, by in arranged.items()}
     images = _baseline_images(cells, columns, baseline)
     bases = {column: find_baseline(column, columns, images) for column in columns}
+    cells = {row: _tell_missing(by_column, cells) for row, by_column in cells.items()}
     drafts = [_draft(column, bases[column], cells[row]) for row in cells for column in columns]
     verdicts = iter(judge([draft.estimate for draft in drafts if draft.estimate]))
     entries = [replace(draft.entry, verdict=next(verdicts)) if draft.estimate else draft.entry for draft in drafts]
@@ -108,6 +109,17 @@ def _build_table(
         for index, row in enumerate(cells)
     )
     return Table(phase=phase, columns=tuple(columns), labels=_labels(columns), rows=rows)
+
+
+def _tell_missing(row: Cells, cells: Mapping[RowId, Cells]) -> dict[Column, Launches]:
+    """Mark cells with fewer launches than others have: the run was stopped, or runs of different length are merged."""
+    most = max(launches.launched for by_column in cells.values() for launches in by_column.values())
+    return {
+        column: replace(one, notes=(*one.notes, f"{one.launched} launches where other cells have {most}"))
+        if 0 < one.launched < most
+        else one
+        for column, one in row.items()
+    }
 
 
 def _baseline_images(cells: Mapping[RowId, Cells], columns: Sequence[Column], baseline: str) -> dict[str, str]:
