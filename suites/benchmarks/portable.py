@@ -5,7 +5,7 @@ A block is x(1) ... x(65521); number i of a tensor, counted from 0 in C order, i
 All products stay below 2^53, so a language that has only doubles (Lua) gets the same integers.
     uniform value: low + (high - low) * (x / (2^31 - 1)) in double precision, then rounded to float32
     label:         floor(x * classes / (2^31 - 1))
-Source of the constants: Park, Miller & Stockmeyer 1993. 65521 is prime: the repeats meet no row of a matrix twice.
+Source of the constants: Park, Miller & Stockmeyer 1993. 65521 is prime, so each repeat starts in another column of a matrix.
 """
 from __future__ import absolute_import, division, print_function
 
@@ -15,9 +15,13 @@ import zlib
 MODULUS, MULTIPLIER, BLOCK = 2 ** 31 - 1, 48271, 65521
 
 
-def lehmer(name):
-    """Return the block of integers that belongs to a name."""
-    x = (zlib.crc32(name.encode("utf-8")) & 0xFFFFFFFF) % (MODULUS - 1) + 1
+def seed_of(name):
+    """Return x(0), never 0."""
+    return (zlib.crc32(name.encode("utf-8")) & 0xFFFFFFFF) % (MODULUS - 1) + 1
+
+
+def lehmer(x):
+    """Return the block of integers that follows a seed."""
     block = []
     for _ in range(BLOCK):
         x = MULTIPLIER * x % MODULUS
@@ -26,16 +30,16 @@ def lehmer(name):
 
 
 def tensor(name, shape, low, high):
-    """Return prod(shape) float32 values in C order, uniform in (low, high), as an array('f')."""
+    """Return prod(shape) float32 values in C order, uniform in [low, high], as an array('f')."""
     count = 1
     for extent in shape:
         count *= extent
-    return repeated(array.array("f", [low + (high - low) * (x / MODULUS) for x in lehmer(name)]), count)
+    return repeated(array.array("f", [low + (high - low) * (x / MODULUS) for x in lehmer(seed_of(name))]), count)
 
 
 def labels(name, count, classes):
     """Return a list of `count` integers in [0, classes)."""
-    return repeated([x * classes // MODULUS for x in lehmer(name)], count)
+    return repeated([x * classes // MODULUS for x in lehmer(seed_of(name))], count)
 
 
 def repeated(block, count):

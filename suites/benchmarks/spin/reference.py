@@ -1,26 +1,27 @@
-"""Loss and gradient of `spin` in float64: mean((w - p)^2) / 2 and mean(w - p)."""
+"""The first step of `spin` in float64: the loss mean((w - p)^2) / 2 and its gradient mean(w - p)."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import portable
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+Values = Mapping[str, str | int | float | bool]
 
 
-def parameter_shapes(parameters: "Mapping[str, object]", traits: "Mapping[str, object]") -> dict[str, tuple[int, ...]]:
+def parameter_shapes(parameters: Values, traits: Values) -> dict[str, tuple[int, ...]]:
     """Return the shape of each trained tensor by its canonical name."""
     return {"weight": (1,)}
 
 
-def first_loss(parameters: "Mapping[str, object]", traits: "Mapping[str, object]") -> float:
+def first_loss(parameters: Values, traits: Values) -> float:
     """Return the loss of the first step."""
     return loss_and_gradients(parameters, traits)[0]
 
 
-def loss_and_gradients(parameters: "Mapping[str, object]", traits: "Mapping[str, object]"):
-    """Return the loss of the first step and its gradients by canonical name."""
+def loss_and_gradients(parameters: Values, traits: Values) -> tuple[float, dict[str, npt.NDArray[np.float64]]]:
+    """Return the loss of the first step and its gradient for each canonical name."""
     points = np.array(portable.tensor("points", (int(parameters["points"]),), -1.0, 1.0), dtype=np.float64)
     weight = np.array(portable.tensor("weight", (1,), 1.0, 2.0), dtype=np.float64)
-    return float(np.mean((weight - points) ** 2) / 2), {"weight": np.mean(weight - points, keepdims=True)}
+    differences = weight - points
+    return float(np.mean(differences**2) / 2), {"weight": np.mean(differences, keepdims=True)}

@@ -1,0 +1,101 @@
+"""What is put into a launch: the harness, the benchmark's script, and the job they read."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.errors import ConfigurationError
+from orchestrator.specs import Benchmark, Cell, Configuration, Implementation, Protocol
+
+HARNESS = "harness.py"
+SHIPPED = Path(__file__).parents[1] / "suites" / "benchmarks"
+# Parameters that say how much data there is, not what is trained.
+DATA_SIZES = ("batch", "steps", "points")
+
+
+def common_folder(benchmark: Benchmark) -> Path:
+    """Return the folder of the harness: beside the benchmark's own, else the one that comes with `orch`.
+
+    Raises ConfigurationError if it is in neither.
+    """
+    for folder in (benchmark.folder.parent, SHIPPED):
+        if (folder / HARNESS).is_file():
+            return folder
+    raise ConfigurationError(
+        f"no {HARNESS} here nor in {SHIPPED}. Copy suites/benchmarks/*.py of `orch` here.",
+        file=str(benchmark.folder.parent),
+    )
+
+
+def launch_files(benchmark: Benchmark, framework: str) -> Mapping[str, bytes]:
+    """Return the files of a launch but job.json: name below in/ -> content.
+
+    Raises ConfigurationError if the benchmark has no script for the framework, or the file is missing.
+    """
+    if framework not in benchmark.scripts:
+        raise ConfigurationError(
+            f"no script for {framework}. Add one to `scripts`.", file=str(benchmark.folder / "benchmark.yaml")
+        )
+    script = benchmark.folder / benchmark.scripts[framework]
+    if not script.is_file():
+        raise ConfigurationError("no such script. Write it or correct `scripts` in benchmark.yaml.", file=str(script))
+    paths = (*sorted(common_folder(benchmark).glob("*.py")), script)
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def code_sha256(benchmark: Benchmark, framework: str) -> str:
+    """Hash all code of a launch that is not in its image, as "sha256:…"."""
+    total = hashlib.sha256()
+    for name, content in sorted(launch_files(benchmark, framework).items()):
+        total.update(f"{name} {len(content)}\n".encode() + content)
+    return f"sha256:{total.hexdigest()}"
+
+
+def job_content(
+    cell: Cell, benchmark: Benchmark, protocol: Protocol, *, mode: Literal["measure", "gate"], threads: int
+) -> bytes:
+    """Return job.json, whose meaning is documented in harness.py.
+
+    threads: the protocol's, resolved where it names none.
+    """
+    implementation = next(one for one in benchmark.implementations if one.name == cell.implementation)
+    configuration = next(one for one in benchmark.configurations if one.name == cell.configuration)
+    image = cell.image.image
+    job = {
+        "mode": mode,
+        "script": benchmark.scripts[image.framework],
+        "framework": image.framework,
+        "promised_version": image.version,
+        "implementation": implementation.name,
+        "traits": dict(implementation.traits),
+        "configuration": configuration.name,
+        "parameters": dict(configuration.parameters),
+        "probe": dict(benchmark.probe),
+        "protocol": {
+            "phases": protocol.phases,
+            "warmup": protocol.warmup,
+            "samples": protocol.samples,
+            "at_most_s": protocol.at_most_s,
+            "threads": threads,
+            "precision": protocol.precision,
+        },
+        "device": cell.device,
+        "falls": benchmark.falls,
+        "expected_parameters": expected_parameters(benchmark, implementation, configuration),
+    }
+    return json.dumps(job, sort_keys=True, indent=1).encode()
+
+
+def expected_parameters(
+    benchmark: Benchmark, implementation: Implementation, configuration: Configuration
+) -> int | None:
+    """Return how many values are trained, None where the benchmark does not say it for a model of this size."""
+    first = benchmark.configurations[0].parameters
+    same_model = all(
+        first.get(name) == configuration.parameters.get(name)
+        for name in first.keys() | configuration.parameters.keys()
+        if name not in DATA_SIZES
+    )
+    return implementation.parameters if same_model else None
