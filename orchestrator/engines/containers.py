@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import ceil
 from typing import Literal
 
@@ -32,7 +32,7 @@ HARDENING: Mapping[str, object] = {
     "PidsLimit": 4096,  # threads too
     "Init": True,  # reaps what a program leaves behind
     "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noexec would end Theano, torch.compile and Triton
-    "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},  # read whole, its end is kept
 }
 
 # User 1000 has no name in an image, and getpass.getuser() raises without USER.
@@ -62,7 +62,7 @@ def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_byt
         api.start(name)
         status, exit_code = _await_end(api, name, job.timeout_s)
         files, refusal = _fetch_outputs(api, name)
-        log = _read_log(api.logs(name, stream=True, follow=False)) + refusal
+        log = api.logs(name)[-LOG_AT_MOST_BYTES:].decode("utf-8", errors="replace") + refusal
         return Outcome(status=status, exit_code=exit_code, files=files, log=log, gpu_mode=gpu.mode)
     finally:
         remove_container(api, name)
@@ -153,17 +153,11 @@ def _await_end(api: APIClient, name: str, timeout_s: float) -> tuple[Literal["ex
 
 def _fetch_outputs(api: APIClient, name: str) -> tuple[Mapping[str, bytes], str]:
     """Return the files of out/, or none of them and a line for the log that says why."""
-    chunks, _ = api.get_archive(name, f"{WORK}/out")
-    try:
-        return unpack_outputs(chunks, OUTPUT_AT_MOST_BYTES), ""
-    except ValueError as error:
-        return {}, f"\norch: the output is refused: {error}.\n"
-    finally:
-        chunks.close()
-
-
-def _read_log(chunks: Iterable[bytes]) -> str:
-    tail = b""
-    for chunk in chunks:
-        tail = (tail + chunk)[-LOG_AT_MOST_BYTES:]
-    return tail.decode("utf-8", errors="replace")
+    # docker-py's get_archive leaves a connection open where the stream is not read to its end.
+    url = f"{api.base_url}/v{api.api_version}/containers/{name}/archive"
+    with api.get(url, params={"path": f"{WORK}/out"}, stream=True, timeout=api.timeout) as response:
+        response.raise_for_status()
+        try:
+            return unpack_outputs(response.iter_content(2**20), OUTPUT_AT_MOST_BYTES), ""
+        except ValueError as error:
+            return {}, f"\norch: the output is refused: {error}.\n"

@@ -1,6 +1,7 @@
 """The main engine: images built by buildx, one hardened container per launch, through the Docker API."""
 
 import os
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,7 +133,9 @@ class DockerEngine:
 
     @cached_property
     def _api(self) -> APIClient:
-        return docker.from_env().api
+        client = docker.from_env()
+        weakref.finalize(self, client.close)
+        return client.api
 
     @cached_property
     def _facts(self) -> EngineFacts:
