@@ -1,6 +1,6 @@
 """Requirements -> exact wheels: uv resolves, from the indexes of the user's pip configuration."""
 
-import ast
+import re
 import ssl
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from uv import find_uv_bin
 
 from orchestrator import process
 from orchestrator.errors import LockError
+from orchestrator.indexes import Indexes, read_indexes
 from orchestrator.locking import Lock, Pin, write_lock
 from orchestrator.specs import ImageVariant
 
@@ -35,41 +36,6 @@ _SIZE_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Indexes:
-    """Where the user's pip looks for packages."""
-
-    index: str | None = None
-    more: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    trusted_hosts: tuple[str, ...] = ()
-    no_index: bool = False
-    certificates: str | None = None
-    proxy: str | None = None
-
-    def uv_environment(self, extra: str | None) -> dict[str, str]:
-        """Say the same to uv, by its environment: addresses may hold passwords, and command lines are logged.
-
-        extra: a package index or page of links (`.html`) besides.
-        """
-        is_page = extra is not None and extra.endswith(".html")
-        links = (*self.find_links, extra) if extra and is_page else self.find_links
-        more = (*self.more, extra) if extra and not is_page else self.more
-        said = {
-            "UV_DEFAULT_INDEX": self.index,
-            "UV_EXTRA_INDEX_URL": " ".join(more),
-            "UV_FIND_LINKS": ",".join(links),
-            "UV_INSECURE_HOST": " ".join(self.trusted_hosts),
-            "UV_NO_INDEX": "1" if self.no_index else None,
-            "SSL_CERT_FILE": self.certificates,
-            "ALL_PROXY": self.proxy,
-            # pip takes the best version of all its indexes; uv would stop at the first that knows the name.
-            "UV_INDEX_STRATEGY": "unsafe-best-match",
-            "UV_PYTHON_DOWNLOADS": "never",
-        }
-        return {name: value for name, value in said.items() if value}
-
-
-@dataclass(frozen=True, kw_only=True)
 class _File:
     """A wheel that would do, and where it lies."""
 
@@ -77,35 +43,6 @@ class _File:
     url: str
     sha256: str
     bytes: int | None
-
-
-def read_indexes(env: Mapping[str, str]) -> Indexes:
-    """Read where pip looks for packages: its configuration files and PIP_* variables, as pip itself merges them."""
-    done = process.run((*PIP, "config", "list"), timeout_s=_TIMEOUT_S, env=env)
-    return parse_indexes(done.stdout)
-
-
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
-
-
-def parse_indexes(listed: str) -> Indexes:
-    """Parse what `pip config list` prints: `section.name='value'` lines."""
-    sections: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
-    for line in listed.splitlines():
-        key, separator, value = line.partition("=")
-        section, _, name = key.partition(".")
-        if separator and section in sections:
-            sections[section][name] = str(ast.literal_eval(value))
-    values = sections["global"] | sections["download"] | sections[":env:"]  # pip's order, the last one counts
-    return Indexes(
-        index=values.get("index-url"),
-        more=tuple(values.get("extra-index-url", "").split()),
-        find_links=tuple(values.get("find-links", "").split()),
-        trusted_hosts=tuple(values.get("trusted-host", "").split()),
-        no_index=values.get("no-index", "").lower() in {"1", "true", "yes", "on"},
-        certificates=values.get("cert"),
-        proxy=values.get("proxy"),
-    )
 
 
 def lock_image(target: ImageVariant, env: Mapping[str, str], base_digest: str | None = None) -> Lock:
@@ -132,7 +69,7 @@ def resolve(target: ImageVariant, requirements: Sequence[str], env: Mapping[str,
     Raises LockError with the answer of the indexes.
     """
     indexes = read_indexes(env)
-    packages = _compile(target, requirements, indexes, env)
+    packages = _resolve_anywhere(target, requirements, indexes, env)
     urls = {name.strip().lower(): url.strip() for name, at, url in (r.partition("@") for r in requirements) if at}
     chosen = [(package, _best(_files(package), target.image.python)) for package in packages]
     sizes = _sizes([file for _, file in chosen], indexes.certificates)
@@ -150,32 +87,43 @@ def resolve(target: ImageVariant, requirements: Sequence[str], env: Mapping[str,
 
 
 def find_hashes(target: ImageVariant, requirements: Sequence[str], env: Mapping[str, str]) -> frozenset[str]:
-    """Return the sha256 of all wheels that the configured indexes would give for requirements.
+    """Return the sha256 of all wheels that would now be given for requirements; asks each index once, without patience.
 
     Raises LockError with the answer of the indexes.
     """
-    packages = _compile(target, requirements, read_indexes(env), env)
+    packages = _resolve_anywhere(target, requirements, read_indexes(env), {**env, "UV_HTTP_RETRIES": "0"})
     return frozenset(file.sha256 for package in packages for file in _files(package))
 
 
-def _compile(
+def _resolve_anywhere(
     target: ImageVariant, requirements: Sequence[str], indexes: Indexes, env: Mapping[str, str]
 ) -> list[dict[str, object]]:
-    """Let uv resolve for the full patch version: `3.6` would mean 3.6.0, for which newer wheels refuse."""
+    """Ask the user's own indexes first: they may be all that answers here; then the row's index as well."""
+    places = (None, target.variant.index) if target.variant.index else (None,)
+    for place in places:
+        done = _compile(target, requirements, {**env, **indexes.uv_environment(place)})
+        if done.exit_code == 0:
+            packages: list[dict[str, object]] = tomllib.loads(done.stdout).get("packages", [])
+            return packages
+    raise LockError(f"{target.name}: cannot resolve {', '.join(requirements)}: {explain_uv(done.stderr)}. {_ADVICE}")
+
+
+def _compile(target: ImageVariant, requirements: Sequence[str], env: Mapping[str, str]) -> process.Finished:
+    """Let uv resolve for the full patch version: `3.6` would mean 3.6.0, which newer wheels refuse."""
     with tempfile.TemporaryDirectory(prefix="orch-lock-") as folder:
         asked = Path(folder) / "requirements.in"
-        asked.write_text("".join(f"{requirement}\n" for requirement in requirements), encoding="utf-8")
+        # A wheel `2.13.0+cpu` in some folder would satisfy `==2.13.0`, and win; it does not satisfy `===2.13.0`.
+        exact = (_EXACT.sub(r"\1===\2", one) for one in requirements)
+        asked.write_text("\n".join(exact), encoding="utf-8")
         argv = (
             *(find_uv_bin(), "pip", "compile", "--quiet", "--no-config", "--no-build", "--no-header", "--no-annotate"),
             *("--python", sys.executable, "--python-version", target.image.python),
             *("--python-platform", f"x86_64-manylinux_2_{_GLIBC}", "--format", "pylock.toml", str(asked)),
         )
-        said = {**env, **indexes.uv_environment(target.variant.index)}
-        done = process.run(argv, timeout_s=_TIMEOUT_S, env=said, cwd=Path(folder), check=False)
-    if done.exit_code != 0:
-        raise LockError(f"{target.name}: cannot resolve {', '.join(requirements)}: {_answer(done.stderr)}. {_ADVICE}")
-    packages: list[dict[str, object]] = tomllib.loads(done.stdout).get("packages", [])
-    return packages
+        return process.run(argv, timeout_s=_TIMEOUT_S, env=env, cwd=Path(folder), check=False)
+
+
+_EXACT = re.compile(r"^([\w.\[\],-]+)==([^=*;,]+)$")
 
 
 _ADVICE = (
@@ -184,10 +132,14 @@ _ADVICE = (
 )
 
 
-def _answer(stderr: str) -> str:
-    """Put the resolver's drawing into one line."""
-    words = " ".join(line for line in stderr.splitlines() if not line.startswith(("warning:", "hint:"))).split()
-    return " ".join(word for word in words if word not in {"×", "╰─▶", "├─▶", "│"}).removeprefix("error: ").rstrip(".")
+def explain_uv(stderr: str) -> str:
+    """Put the resolver's answer into one line: what failed, and of a chain of causes the last."""
+    lines = [line.strip(" ×│╰├─▶\n") for line in stderr.splitlines() if not line.startswith(("warning:", "hint:"))]
+    text = " ".join(line for line in lines if line and "No solution found" not in line).replace("Caused by:", "cause:")
+    parts = [part.strip(" .") for part in text.removeprefix("error: ").split("cause:")]
+    parts = [part for part in parts if part]
+    is_network = any(word in text for word in ("Failed to fetch", "error sending request"))
+    return f"no network ({parts[-1]})" if is_network else ": ".join(dict.fromkeys((parts[0], parts[-1])))
 
 
 def _files(package: Mapping[str, object]) -> list[_File]:

@@ -13,8 +13,9 @@ from packaging.markers import Marker
 
 from orchestrator import process
 from orchestrator.errors import LockError, WheelError
+from orchestrator.indexes import PIP
 from orchestrator.locking import Lock, Pin, read_lock, read_pins
-from orchestrator.resolving import PIP, PLATFORMS, abi, find_hashes
+from orchestrator.resolving import PLATFORMS, abi, find_hashes
 from orchestrator.specs import ImageVariant
 
 _TIMEOUT_S = 4 * 3600.0  # of one image's downloads
@@ -105,17 +106,20 @@ class Wheelhouse:
     def _download(self, lock: Lock, index: str | None, incoming: Path, log_file: Path | None) -> None:
         listed = incoming / "requirements.txt"
         listed.write_text("".join(f"{pin.requirement}\n" for pin in lock.pins), encoding="utf-8")
-        place = () if index is None else ("--find-links" if index.endswith(".html") else "--extra-index-url", index)
-        argv = (
-            *(*PIP, "download", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir"),
-            *("--progress-bar", "off", "--implementation", "cp", "--python-version", lock.python),
-            *(part for name in (abi(lock.python), "abi3", "none") for part in ("--abi", name)),
-            *(part for platform in PLATFORMS for part in ("--platform", platform)),
-            *(*place, "--dest", str(incoming), "--requirement", str(listed)),
-        )
-        done = process.run(argv, timeout_s=_TIMEOUT_S, log_file=log_file, env=self.env, check=False)
-        if done.exit_code != 0:
-            raise WheelError(f"{lock.image}: {explain_pip(done.log, lock.pins)}")
+        for place in _places(index):
+            argv = (
+                *(*PIP, "download", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir"),
+                *("--progress-bar", "off", "--implementation", "cp", "--python-version", lock.python),
+                *(part for name in (abi(lock.python), "abi3", "none") for part in ("--abi", name)),
+                *(part for platform in PLATFORMS for part in ("--platform", platform)),
+                *(*place, "--dest", str(incoming), "--requirement", str(listed)),
+            )
+            done = process.run(argv, timeout_s=_TIMEOUT_S, log_file=log_file, env=self.env, check=False)
+            if done.exit_code == 0:
+                return
+            if _HASH_WRONG.search(done.log):
+                break  # whatever another index has: this must be seen
+        raise WheelError(f"{lock.image}: {explain_pip(done.log, lock.pins)}")
 
     def _take_in(self, lock: Lock, wanted: tuple[Pin, ...], incoming: Path) -> int:
         """Move what came into its place, by its content: each file appears whole or not at all."""
@@ -128,6 +132,13 @@ class Wheelhouse:
             self.path(pin).parent.mkdir(parents=True, exist_ok=True)
             came[pin.sha256].replace(self.path(pin))
         return total
+
+
+def _places(index: str | None) -> tuple[tuple[str, ...], ...]:
+    """Ask the user's own indexes first: they may be all that answers here; then the row's index as well."""
+    if index is None:
+        return ((),)
+    return ((), ("--find-links" if index.endswith(".html") else "--extra-index-url", index))
 
 
 def find_installer(images: Path, python: str) -> Pin:

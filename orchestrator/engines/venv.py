@@ -157,12 +157,15 @@ class VenvEngine:
                 "--offline",
                 "--no-index",
             ),
-            *("--find-links", str(context.folder / "wheels"), "--require-hashes", "--no-deps", "--compile-bytecode"),
+            *("--find-links", str(context.folder / "wheels"), "--require-hashes", "--no-deps"),
             *("--requirement", str(context.folder / "requirements.txt")),
         )
+        # As pip does, or each launch would compile what it imports; uv's own way needs Python 3.7. Some packages hold
+        # templates that do not compile: no fault.
+        compile_all = (str(_python(venv)), "-m", "compileall", "-q", "-j", "0", str(venv / "lib"))
         try:
-            for argv in (make, install):
-                process.run(argv, timeout_s=_BUILD_TIMEOUT_S, log_file=log_file, env=env)
+            for argv in (make, install, compile_all):
+                process.run(argv, timeout_s=_BUILD_TIMEOUT_S, log_file=log_file, env=env, check=argv is not compile_all)
         except ProgramError as error:
             claim.release()
             return f"{error}\nThe whole log: {log_file}"
