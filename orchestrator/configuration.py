@@ -71,10 +71,10 @@ def _read_toml(path: Path, file: str) -> Node:
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}.", file=file) from error
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r" \(at line (\d+)", str(error))
-        said = str(error).partition(" (at")[0]
-        message = f"not valid TOML: {said}. Correct the line."
-        raise ConfigurationError(message, file=file, line=int(place[1]) if place else None) from error
+        said, _, place = str(error).partition(" (at ")
+        at_line = re.match(r"line (\d+)", place)
+        line = int(at_line[1]) if at_line else text.count("\n") + 1  # else "end of document"
+        raise ConfigurationError(f"not valid TOML: {said}. Correct the line.", file=file, line=line) from error
     return _node(values, Node(value="", file=file, line=1), text)
 
 

@@ -20,7 +20,7 @@ REPORT_AT_MOST_BYTES = 16 * 2**20
 GATE_AT_MOST_BYTES = 64 * 2**20
 
 # loss and parameters (None: not finite), and gradients by name, in C order
-GateValue = float | None | Mapping[str, tuple[float | None, ...] | None]
+GateValue = int | float | None | Mapping[str, tuple[float | None, ...] | None]
 _T = TypeVar("_T")
 # The configuration reaches a standard dataclass only from a type around it: hence the tuples of one.
 _FINITE = ConfigDict(allow_inf_nan=False, strict=True)
@@ -29,8 +29,11 @@ _REPORT = TypeAdapter(tuple[Report], config=_FINITE)
 _GATE = TypeAdapter(dict[str, dict[str, GateValue]], config=_FINITE)
 _SPECS: dict[type, TypeAdapter[Any]] = {}
 _WANTED = {
+    "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
     "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "string_type": "must be text",
     "tuple_type": "must be a list, written as [a, b]",
@@ -120,7 +123,9 @@ def _check_schema(raw: bytes) -> None:
 
 def _first(error: ValidationError, skip: int = 1) -> str:
     """Say the first thing that is wrong; skip: steps of the location that are ours."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    errors = error.errors(include_url=False, include_input=False)
+    # Of a union every member complains: a number that is not finite says more than "no whole number".
+    first = next((one for one in errors if one["type"] == "finite_number"), errors[0])
     place = ".".join(str(step) for step in first["loc"][skip:])
     said = first["msg"].replace("Input should be", "must be")[:200]
     return f"{place}: {said}" if place else said

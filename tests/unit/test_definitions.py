@@ -1,0 +1,246 @@
+"""Files a person writes: what they mean, and what is said about each thing that is wrong in them."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.definitions import load_benchmark, load_suite, load_versions
+from orchestrator.errors import ConfigurationError
+from orchestrator.specs import Exclusion, Protocol
+
+SUITE = """\
+suite: convnets
+title: Convolutional networks
+images: [pytorch-1.10]
+benchmarks:
+  - benchmark: alexnet
+    implementations: [plain]
+protocol: {warmup: 3, samples: 7}
+profiles:
+  quick: {samples: 5, threads: 1, configurations: [small]}
+"""
+VERSIONS = """\
+family: pytorch
+framework: pytorch
+versions:
+  1.10:
+    released: 2022-01-27
+    python: 3.10.13
+    base: python:3.10-slim
+    requirements: [torch==1.10]
+    variants:
+      cu113: {cuda: 11.3, compute: [8.0], self_contained: true, download_bytes: 10}
+      cpu: {}
+"""
+BENCHMARK = """\
+benchmark: alexnet
+title: AlexNet
+scripts: {pytorch: run_pytorch.py, jax: run_jax.py}
+implementations:
+  plain: {biases: 2, peepholes: false, kind: "3", parameters: 12}
+  other: {label: Other, frameworks: [jax]}
+configurations:
+  small: {batch: 8, rate: 1e-3, loss: ctc, step_s: {cpu: 0.5}}
+measures:
+  speed: {from: forward, per: batch, unit: 1/s, better: higher}
+probe: {batch: 2}
+"""
+
+
+def write_suite(folder: Path, text: str) -> Path:
+    path = folder / "suites" / "convnets.yaml"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
+
+
+def write_versions(folder: Path, text: str) -> Path:
+    path = folder / "images" / "pytorch" / "versions.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def write_benchmark(folder: Path, text: str) -> Path:
+    path = folder / "alexnet" / "benchmark.yaml"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
+
+
+def test_a_version_written_as_a_yaml_number_stays_text(tmp_path: Path) -> None:
+    (image,) = load_versions(write_versions(tmp_path, VERSIONS), tmp_path)
+
+    assert (image.version, image.name) == ("1.10", "pytorch-1.10")
+    assert image.variants[0].compute == ("8.0",)
+    assert image.variants[0].cuda == "11.3"
+
+
+def test_an_image_knows_where_it_stands_and_its_variants_are_typed(tmp_path: Path) -> None:
+    (image,) = load_versions(write_versions(tmp_path, VERSIONS), tmp_path)
+
+    assert (image.line, image.folder) == (4, tmp_path / "images" / "pytorch")
+    assert image.variants[0].self_contained is True
+    assert image.variants[0].download_bytes == 10
+
+
+def test_a_benchmark_types_its_parameters_by_form(tmp_path: Path) -> None:
+    benchmark = load_benchmark(write_benchmark(tmp_path, BENCHMARK), tmp_path)
+
+    plain, other = benchmark.implementations
+    assert plain.traits == {"biases": 2, "peepholes": False, "kind": "3"}
+    assert (plain.label, plain.frameworks, plain.parameters) == ("plain", ("pytorch", "jax"), 12)
+    assert (other.label, other.frameworks, other.parameters) == ("Other", ("jax",), None)
+    assert benchmark.configurations[0].parameters == {"batch": 8, "rate": 0.001, "loss": "ctc"}
+    assert benchmark.configurations[0].step_s == {"cpu": 0.5}
+    assert benchmark.measures[0].phase == "forward"
+    assert benchmark.probe == {"batch": 2}
+
+
+def test_a_suite_keeps_the_defaults_of_the_protocol_and_lays_profiles_over_it(tmp_path: Path) -> None:
+    suite = load_suite(write_suite(tmp_path, SUITE), tmp_path)
+
+    assert suite.protocol == Protocol(warmup=3, samples=7)
+    assert suite.profiles[0].protocol == {"samples": 5, "threads": 1}
+    assert suite.profiles[0].configurations == ("small",)
+    assert (suite.image_lines, suite.selections[0].line) == ((3,), 5)
+
+
+def test_a_suite_reads_exclusions_and_the_download_limit(tmp_path: Path) -> None:
+    text = SUITE.replace("    implementations: [plain]", "    exclude: [{implementation: 'a*'}]\n")
+    suite = load_suite(write_suite(tmp_path, f"{text}download_at_most: 1.5 GB\n"), tmp_path)
+
+    assert suite.selections[0].exclude == (Exclusion(implementation="a*"),)
+    assert suite.download_at_most_bytes == 1_500_000_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "    implementations",
+            "    implementation",
+            "6: benchmarks.0.implementation: unknown key. Did you mean 'implementations'?",
+        ),
+        ("title", "tilte", "2: tilte: unknown key. Did you mean 'title'?"),
+        ("samples: 7", "sampels: 7", "7: protocol.sampels: unknown key. Did you mean 'samples'?"),
+        ("samples: 5", "sampels: 5", "9: profiles.quick.sampels: unknown key. Did you mean 'samples'?"),
+        ("samples: 7", "samples: many", "7: protocol.samples: must be a whole number, not 'many'."),
+        ("samples: 7", "samples: [7]", "7: protocol.samples: must be a whole number, not a list."),
+        ("samples: 7", "samples: 4", "7: protocol.samples: must be at least 5, not 4."),
+        ("samples: 7", "at_most_s: nan", "7: protocol.at_most_s: must be a positive number of seconds, not nan."),
+        ("samples: 7", "phases: []", "7: protocol.phases: must be at least 1, not 0."),
+        ("samples: 7", "precision: tf23", "7: protocol.precision: must be 'ieee', 'tf32' or 'amp', not 'tf23'."),
+        ("[pytorch-1.10]", "pytorch-1.10", "3: images: must be a list, not 'pytorch-1.10'. Write it as [a, b]."),
+        ("title: Conv", "title:\n# Conv", "2: title: is empty. Give it a value or remove the key."),
+        ("title: Conv", "suite: Conv", "2: suite: key written twice; first in line 1. Remove one."),
+        ("title: Convolutional networks\n", "", "1: key 'title' is missing."),
+        ("[pytorch-1.10]", "[pytorch-1.10", "4: not valid YAML: did not find expected ',' or ']'. Correct the line."),
+        ("suite: convnets", "suite: &a convnets\nstudy: *a", "aliases (*name) are not supported. Write the value out."),
+        ("title: Conv", "path: x\ntitle: Conv", "2: path: unknown key."),
+        ("protocol:", "download_at_most: much\nprotocol:", "7: download_at_most: must be a size such as 1 GB or"),
+        ("protocol:", "compare: {across: gpu}\nprotocol:", "7: compare.across: must be 'image', not 'gpu'."),
+        ("protocol:", "choose: best\nprotocol:", "7: choose: must be 'all' or 'oldest_and_newest', not 'best'."),
+    ],
+)
+def test_what_is_wrong_in_a_suite_is_said_with_line_path_and_remedy(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = write_suite(tmp_path, SUITE.replace(old, new, 1))
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_suite(path, tmp_path)
+
+    assert str(caught.value).startswith("suites/convnets.yaml:")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "suites/convnets.yaml:1: the file is empty."),
+        (b"# only a comment\n", "suites/convnets.yaml:1: the file is empty."),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "suites/convnets.yaml:1: not a text file in UTF-8."),
+        (b"suite: a\ntitle: \x00", "suites/convnets.yaml:2: not a text file: it holds control characters."),
+        (b"- a\n- b\n", "suites/convnets.yaml:1: must be a mapping of keys to values, not a list."),
+        (b"just words", "suites/convnets.yaml:1: must be a mapping of keys to values, not 'just words'."),
+        (b"suite: a\n---\nsuite: b\n", "suites/convnets.yaml:2: not valid YAML: "),
+        (b"? [a, b]\n: c\n", "a key must be text."),
+    ],
+    ids=["empty", "comment", "binary", "control", "list", "words", "two documents", "list as key"],
+)
+def test_a_file_that_is_no_suite_at_all_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:
+    path = write_suite(tmp_path, "")
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_suite(path, tmp_path)
+
+    assert message in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"suites/none.yaml: there is no such file. Check the path."):
+        load_suite(Path("suites/none.yaml"), tmp_path)
+
+
+def test_a_path_outside_the_working_folder_is_shown_whole(tmp_path: Path) -> None:
+    path = write_suite(tmp_path, "")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_suite(path, tmp_path / "elsewhere")
+
+    assert str(caught.value).startswith(f"{path}:1: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("family: pytorch", "family: torch", "1: family: is 'torch' in the folder 'pytorch'. Make the two the same."),
+        ("1.10:\n", "latest:\n", "4: versions.latest: 'latest' is not a version such as 1.10.2 or 0.1.12_2."),
+        ("3.10.13", '"3.10"', "6: versions.1.10.python: is '3.10'. Write the full patch version, such as 3.6.15."),
+        ("cuda:", "cdua:", "10: versions.1.10.variants.cu113.cdua: unknown key. Did you mean 'cuda'?"),
+        ("    base: python:3.10-slim\n", "", "4: versions.1.10: key 'base' is missing."),
+        ("compute: [8.0]", "compute: 8.0", "10: versions.1.10.variants.cu113.compute: must be a list"),
+        ("self_contained: true", "self_contained: perhaps", "must be true or false, not 'perhaps'."),
+        ("[torch==1.10]", "[]", "4: versions.1.10: needs at least one requirement"),
+        ("cpu: {}", "cpu:", "11: versions.1.10.variants.cpu: must be a mapping of keys to values, not empty."),
+    ],
+)
+def test_what_is_wrong_in_a_versions_file_is_said(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write_versions(tmp_path, VERSIONS.replace(old, new, 1))
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_versions(path, tmp_path)
+
+    assert "images/pytorch/versions.yaml:" in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[jax]", "[jaxx]", "6: implementations.other.frameworks.0: there is no script for 'jaxx'."),
+        ("from: forward", "form: forward", "10: measures.speed: key 'from' is missing."),
+        (
+            "step_s: {cpu: 0.5}",
+            "step_s: {cpu: fast}",
+            "8: configurations.small.step_s.cpu: must be a number, not 'fast'.",
+        ),
+        ("batch: 8", "batch: [8]", "8: configurations.small.batch: must be text, not a list."),
+        (
+            "parameters: 12",
+            "parameters: 12.5",
+            "5: implementations.plain.parameters: must be a whole number, not '12.5'.",
+        ),
+        ("benchmark: alexnet", "benchmark: vgg", "1: benchmark: is 'vgg' in the folder 'alexnet'."),
+        ("configurations:", "configuration:", "1: key 'configurations' is missing."),
+    ],
+)
+def test_what_is_wrong_in_a_benchmark_is_said(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write_benchmark(tmp_path, BENCHMARK.replace(old, new, 1))
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_benchmark(path, tmp_path)
+
+    assert f"alexnet/benchmark.yaml:{message}" in str(caught.value)

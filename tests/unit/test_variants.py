@@ -1,0 +1,186 @@
+"""Which build runs on which GPU: the rule by itself, and the shipped rows against what is known of the wheels."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.definitions import load_versions
+from orchestrator.errors import UsageError
+from orchestrator.gpus import find_gpu
+from orchestrator.names import version_key
+from orchestrator.specs import Gpu, Image, Variant
+from orchestrator.variants import Choice, choose_variant
+
+ROOT = Path(__file__).parents[2]
+PYTORCH = {image.version: image for image in load_versions(ROOT / "images" / "pytorch" / "versions.yaml", ROOT)}
+VERSIONS = tuple(PYTORCH)
+# Per GPU, for each version in turn: the newest build with native code for it. From the fat binaries of the wheels and
+# the build scripts of each release.
+EXPECTED = {
+    "P100": "cu80 cu80 cu91 cu91 cu100 cu101 cu110 cu116 cu117 cu118 cu124 cu126 cu126 -",
+    "T4": "- - cu91 cu91 cu100 cu101 cu110 cu116 cu117 cu118 cu124 cu129 cu132 cu132",
+    "V100": "- - cu91 cu91 cu100 cu101 cu110 cu116 cu117 cu118 cu124 cu129 cu126 -",
+    "A100": "- - - - - - cu110 cu116 cu117 cu118 cu124 cu129 cu132 cu132",
+    "H100": "- - - - - - - - - cu118 cu124 cu129 cu132 cu132",
+    "B200": "- - - - - - - - - - - cu129 cu132 cu132",
+}
+
+
+def never(_: object) -> bool:
+    return False
+
+
+def make_image(*variants: Variant) -> Image:
+    return Image(
+        family="pytorch",
+        framework="pytorch",
+        version="1.0",
+        released="",
+        python="3.6.15",
+        base="b",
+        requirements=("torch==1.0",),
+        variants=variants,
+        folder=Path("images/pytorch"),
+    )
+
+
+def chosen(choice: Choice | str) -> str:
+    return choice if isinstance(choice, str) else choice.target.variant.name
+
+
+@pytest.mark.parametrize("gpu", EXPECTED)
+def test_each_version_gets_the_newest_build_with_native_code_for_the_gpu(gpu: str) -> None:
+    choices = [choose_variant(image, find_gpu(gpu), never) for image in PYTORCH.values()]
+
+    assert [one.target.variant.name if isinstance(one, Choice) else "-" for one in choices] == EXPECTED[gpu].split()
+    assert not any(one.jit for one in choices if isinstance(one, Choice))
+
+
+@pytest.mark.parametrize(
+    ("version", "gpu", "reason"),
+    [
+        ("0.1.12_2", "T4", "no build for compute 7.5: newest native is 6.1 (cu80); PTX 5.2 only partial"),
+        ("1.0.1", "H100", "no build for compute 9.0: newest native is 7.5 (cu100); PTX 5.0 only partial"),
+        ("1.13.1", "H100", "no build for compute 9.0: newest native is 8.6 (cu117)"),
+        ("2.4.1", "B200", "no build for compute 10.0: newest native is 9.0 (cu124)"),
+        (
+            "2.15.0",
+            "P100",
+            "no build for compute 6.0: oldest native is 7.5 (cu132); capabilities of cu126, cu134 not known",
+        ),
+    ],
+)
+def test_the_reason_names_the_nearest_native_code(version: str, gpu: str, reason: str) -> None:
+    assert chosen(choose_variant(PYTORCH[version], find_gpu(gpu), never)) == reason
+
+
+@pytest.mark.parametrize(
+    ("version", "driver", "expected"),
+    [
+        ("2.13.0", "595.10", "cu132"),
+        ("2.13.0", "535.104", "cu126"),  # the floor of CUDA 13 is not met, that of 12 is
+        ("2.13.0", "470.57", "needs driver >= 525.60.13 (cu126), found 470.57"),
+        ("2.0.1", "450.80.2", "cu118"),
+    ],
+)
+def test_the_driver_floor_decides_between_builds(version: str, driver: str, expected: str) -> None:
+    assert chosen(choose_variant(PYTORCH[version], find_gpu("H100", driver), never)) == expected
+
+
+def test_an_unknown_driver_is_said_not_to_be_checked() -> None:
+    choice = choose_variant(PYTORCH["2.4.1"], find_gpu("H100"), never)
+
+    assert isinstance(choice, Choice)
+    assert choice.note == "needs driver >= 525.60.13, not checked"
+
+
+def test_full_ptx_starts_on_a_newer_gpu_and_is_marked() -> None:
+    image = make_image(Variant(name="cu101", cuda="10.1", compute=("7.0",), ptx="7.0"))
+
+    choice = choose_variant(image, Gpu(name="g", compute="9.0", driver="600.1"), never)
+
+    assert isinstance(choice, Choice)
+    assert choice.jit
+
+
+def test_native_code_of_an_older_build_comes_before_ptx_of_a_newer_one() -> None:
+    old = Variant(name="cu90", cuda="9.0", compute=("7.0",))
+    image = make_image(old, Variant(name="cu101", cuda="10.1", compute=("6.0",), ptx="6.0"))
+
+    assert chosen(choose_variant(image, Gpu(name="g", compute="7.5"), never)) == "cu90"
+
+
+@pytest.mark.parametrize("ptx", ["none", "5.0:partial", "12.0:documented", "9.0"])
+def test_ptx_that_is_partial_only_documented_or_for_newer_gpus_counts_for_nothing(ptx: str) -> None:
+    image = make_image(Variant(name="cu90", cuda="9.0", compute=("6.0",), ptx=ptx))
+
+    assert chosen(choose_variant(image, Gpu(name="g", compute="8.0"), never)).startswith("no build for compute 8.0")
+
+
+def test_cuda_10_is_newer_than_9_2() -> None:
+    builds = (Variant(name="cu100", cuda="10.0", compute=("7.0",)), Variant(name="cu92", cuda="9.2", compute=("7.0",)))
+
+    assert chosen(choose_variant(make_image(*builds), Gpu(name="g", compute="7.0"), never)) == "cu100"
+
+
+def test_an_image_without_cuda_builds_says_so_on_a_gpu() -> None:
+    image = make_image(Variant(name="cpu"))
+
+    assert choose_variant(image, Gpu(name="g", compute="7.0"), never) == "no CUDA build is listed for this version"
+
+
+@pytest.mark.parametrize(
+    ("locked", "expected"),
+    [
+        ({"cpu", "cu90"}, "cpu"),
+        ({"cu90"}, "cu90"),
+        ({"cu100"}, "cpu"),  # does not carry its libraries
+        (set(), "cpu"),
+    ],
+)
+def test_the_cpu_takes_the_cpu_build_unless_only_a_self_contained_one_is_locked(
+    locked: set[str], expected: str
+) -> None:
+    image = make_image(
+        Variant(name="cu90", cuda="9.0", self_contained=True), Variant(name="cu100", cuda="10.0"), Variant(name="cpu")
+    )
+
+    assert chosen(choose_variant(image, None, lambda target: target.variant.name in locked)) == expected
+
+
+def test_a_cuda_build_on_the_cpu_is_named_so() -> None:
+    choice = choose_variant(make_image(Variant(name="cu90", cuda="9.0", self_contained=True)), None, never)
+
+    assert isinstance(choice, Choice)
+    assert choice.note == "CUDA build cu90 on the CPU"
+
+
+@pytest.mark.parametrize("version", ["0.1.12_2", "0.2.0_4", "0.3.1post2"])
+def test_versions_without_a_cpu_build_say_so(version: str) -> None:
+    assert choose_variant(PYTORCH[version], None, never) == "no CPU build was published for this version"
+
+
+def test_the_rows_are_in_the_order_of_their_versions_and_their_cuda() -> None:
+    assert sorted(VERSIONS, key=version_key) == list(VERSIONS)
+    for image in PYTORCH.values():
+        cuda = [version_key(variant.cuda) for variant in image.variants if variant.cuda]
+        assert cuda == sorted(cuda)
+
+
+def test_wheels_beside_the_default_index_say_where_they_come_from() -> None:
+    variants = [(image, variant) for image in PYTORCH.values() for variant in image.variants]
+
+    for image, variant in variants:
+        has_address = any("@ https://download.pytorch.org/whl/" in line for line in variant.requirements)
+        assert has_address or version_key(image.version) >= version_key("1.0")
+        assert (variant.index is None) == (variant.local_version is None)
+        assert not (has_address and variant.index)
+
+
+def test_a_gpu_is_found_however_it_is_written() -> None:
+    assert find_gpu("nvidia geforce rtx-3090").compute == "8.6"
+
+
+def test_an_unknown_gpu_gets_a_suggestion() -> None:
+    with pytest.raises(UsageError, match=r"--gpu H1000: unknown GPU\. Did you mean 'H100'\?"):
+        find_gpu("H1000")
