@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from packaging.version import Version
@@ -44,7 +44,7 @@ class Column:
 
     image: str  # pytorch-1.4.0
     variant: str | None
-    device: Device
+    device: Device | None  # None: unsupported here, never ran
     setup: Setup | None
 
     @property
@@ -69,7 +69,7 @@ def columns_of(records: Sequence[Record]) -> tuple[Column, ...]:
     images = {column.image for column in ran}
     lost = {column.image: column for column in never if column.image not in images}
     order: dict[Setup | None, int] = {setup: index for index, setup in enumerate(setups_of(tuple(ran)))}
-    found = (*ran, *(Column(image=one.image, variant=one.variant, device="cpu", setup=None) for one in lost.values()))
+    found = (*ran, *(replace(one, device=one.device if one.variant else None, setup=None) for one in lost.values()))
     return tuple(
         sorted(found, key=lambda one: (one.family, version_order(one.version), one.label, order.get(one.setup, 0)))
     )

@@ -85,7 +85,7 @@ def _marks(good: Sequence[Record], phase: str) -> tuple[str, ...]:
     cut = sum(not record.launch.paired for record in good)
     compiled = any(record.environment and record.environment.flags.get("jit") for record in good)
     marks = (
-        (short, f"{min(short, default=0)} samples instead of {good[0].protocol.samples if good else 0}: time limit"),
+        (short, f"{min(short, default=0)} of {good[0].protocol.samples if good else 0} samples: time limit"),
         (busy, f"busy machine: load {max(busy, default=0):.1f} before {len(busy)} of {len(good)} launches"),
         (throttled, f"hardware throttling in {throttled} of {len(good)} launches"),
         (compiled, "the GPU's code was compiled from PTX at the start"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.errors import ConfigurationError
 
-SECONDS = {"ms": 1e-3, "us": 1e-6, "s": 1.0}
+PER_SECOND = {"ms": 1e3, "us": 1e6, "s": 1.0}
 DEFECT = "defect: "
 FIELDS = ("benchmark", "config", "framework", "framework_version", "implementation", "device", "metric", "unit", "mean")
 
@@ -53,7 +53,7 @@ def read_published(path: Path) -> Published:
     The first line is a comment that starts with the source: `# Braun 2018, "LSTM Benchmarks …", address.`
     Raises ConfigurationError where it, a column or a number is missing.
     """
-    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    first, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     named = re.match(r"# (?P<source>(?P<study>[^,]*?\b(?P<year>(19|20)\d\d)\b[^,]*), .+?)\.( |$)", first)
     if named is None:
         raise ConfigurationError(
@@ -73,7 +73,7 @@ def read_published(path: Path) -> Published:
 def _read_numbers(rows: Sequence[Mapping[str, str]], path: Path) -> tuple[PublishedNumber, ...]:
     panels = _version_panels(rows)
     ratios = {_key(row): row["mean"] for row in rows if row["metric"] == "relative_to_fastest"}
-    times = [row for row in rows if row["metric"] == "train" and row["unit"] in SECONDS]
+    times = [row for row in rows if row["metric"] == "train" and row["unit"] in PER_SECOND]
     try:
         return tuple(_number(row, ratios) for row in times if _panel(row) == panels[row["framework"]])
     except ValueError as error:
@@ -105,7 +105,7 @@ def _number(row: Mapping[str, str], ratios: Mapping[tuple[str, ...], str]) -> Pu
         version=row["framework_version"],
         implementation=row["implementation"],
         device=_short_device(row["device"]),
-        value_s=float(row["mean"]) * SECONDS[row["unit"]],
+        value_s=float(row["mean"]) / PER_SECOND[row["unit"]],
         text=f"{row['mean']} {row['unit'].replace('us', 'µs')}",
         ratio_to_fastest=float(ratio) if ratio else None,
         defects=tuple(

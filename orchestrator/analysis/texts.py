@@ -8,10 +8,11 @@ from orchestrator.analysis.stats import SAME_WITHIN, Interval
 
 DASH = "–"
 MEASURED = (
-    "time: geometric mean of the launch medians ± half the 95 % interval; ratio: time / time of the baseline [the same].",
-    f"faster, slower: ratio below, above 1 (5 % false discoveries in the table); same: all of the interval within "
-    f"±{SAME_WITHIN * 100:.0f} %; inconclusive +N: N blocks more would settle it in 9 of 10 cases, by the noise seen.",
+    "time: geometric mean of the launch medians ± half of its 95 % interval",
+    "ratio: time / time of the baseline [95 % interval]; below 1 is faster",
+    f"faster, slower: at 5 % false discoveries over the table; same: the interval within ±{SAME_WITHIN * 100:.0f} %",
 )
+INCONCLUSIVE = "inconclusive +N: N blocks more would settle it in 9 of 10 cases, by the noise seen"
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -115,9 +116,11 @@ def rank_lines(comparison: Comparison, table: Table) -> tuple[str, ...]:
 
 
 def legend(comparison: Comparison, table: Table) -> tuple[str, ...]:
-    """Say what the numbers are."""
-    printed = f"N.N×: to the fastest of the same configuration in {comparison.source}."
-    return (*MEASURED, printed) if table.published else MEASURED
+    """Say what the numbers are, a line each."""
+    verdicts = {entry.verdict.name for row in table.rows for entry in row.entries if entry.verdict}
+    open_ones = (INCONCLUSIVE,) if "inconclusive" in verdicts else ()
+    printed = (f"N.N×: to the fastest of the same configuration in {comparison.source}",) if table.published else ()
+    return (*MEASURED, *open_ones, *printed)
 
 
 def _setup(setup: Setup) -> str:

@@ -1,0 +1,444 @@
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.analysis.comparison import Comparison, Entry, Row
+from orchestrator.analysis.published import read_published
+from orchestrator.analysis.tables import build_comparison
+from orchestrator.errors import NothingSelectedError, UsageError
+from orchestrator.records import (
+    CellKeys,
+    ContainerUsed,
+    Environment,
+    Failure,
+    ImageUsed,
+    Launch,
+    ProtocolUsed,
+    Provenance,
+    Record,
+    Status,
+    SuiteKeys,
+    Workload,
+)
+from orchestrator.specs import Gpu, Machine
+
+BRAUN = Path(__file__).parents[2] / "suites" / "published" / "braun2018.csv"
+LABELS = {"cudnn_lstm": "cuDNNLSTM", "lstmcell_fused": "LSTMCell-fused", "lstmcell_basic": "LSTMCell-basic"}
+MACHINE = Machine(id="sha256:a", cpu="Xeon A", cores=2, cpus=(0, 1), memory_bytes=2**34, kernel="6.1")
+OLD, NEW = "pytorch-1.4.0", "pytorch-2.13.0"
+
+
+def measured(
+    image: str, block: int, median_s: float, *, implementation: str = "cudnn_lstm", machine: Machine = MACHINE
+) -> Record:
+    """Make the record of a good launch."""
+    return Record(
+        status="ok",
+        cell=CellKeys(id=image, key="k", comparable=f"sha256:{machine.id}"),
+        suite=SuiteKeys(name="study", profile="quick", sha256="s"),
+        launch=Launch(
+            run="r1",
+            row="",
+            block=block,
+            position=1,
+            order_seed=1,
+            attempt=1,
+            load=0.2,
+            started=f"2026-11-20T10:{block:02d}:00.000Z",
+            ended=f"2026-11-20T10:{block:02d}:30.000Z",
+        ),
+        workload=Workload(
+            benchmark="lstm_asr",
+            implementation=implementation,
+            configuration="1x320/CE-short",
+            parameters={},
+            code_sha256="c",
+        ),
+        protocol=ProtocolUsed(
+            phases=("train_step",),
+            warmup=2,
+            samples=3,
+            at_most_s=60,
+            precision="ieee",
+            caches="warm",
+            threads=1,
+            cpuset="1",
+        ),
+        environment=Environment(framework="pytorch", version=image.partition("-")[2], python="3.9.18"),
+        image=ImageUsed(name=image, variant="cpu"),
+        container=ContainerUsed(engine="docker 28.5.2"),
+        machine=machine,
+        provenance=Provenance(orch="0.1.0", command=("orch", "run")),
+        samples={"train_step": (median_s * 0.9, median_s, median_s * 3)},
+    )
+
+
+def cell(image: str, medians_s: Sequence[float], *, implementation: str = "cudnn_lstm") -> list[Record]:
+    return [measured(image, block, value, implementation=implementation) for block, value in enumerate(medians_s, 1)]
+
+
+def lost(record: Record, status: Status = "failed", message: str = "no module named torch") -> Record:
+    failure = Failure(phase="import", kind="ImportError", message=message)
+    return replace(record, status=status, failure=failure, samples={}, environment=None)
+
+
+def never(record: Record, status: Status, message: str) -> Record:
+    """Turn a launch into one that was not made."""
+    made = replace(lost(record, status, message), launch=replace(record.launch, block=None, position=None))
+    return replace(made, image=ImageUsed(name=record.image.name, variant=None), container=None)
+
+
+def only_row(comparison: Comparison) -> Row:
+    ((row,),) = [table.rows for table in comparison.tables]
+    return row
+
+
+def verdicts(entries: Sequence[Entry]) -> list[str | None]:
+    return [entry.verdict.name if entry.verdict else None for entry in entries]
+
+
+def test_a_cell_is_the_geometric_mean_of_its_launch_medians() -> None:
+    (entry,) = only_row(build_comparison(cell(OLD, [0.1, 0.2, 0.4]))).entries
+
+    assert entry.value_s == pytest.approx(0.2)
+    assert entry.launches == 3
+    assert verdicts([entry]) == ["baseline"]
+
+
+def test_columns_divide_to_the_printed_ratio_and_its_interval_holds_it() -> None:
+    comparison = build_comparison(cell(NEW, [0.05, 0.055, 0.052]) + cell(OLD, [0.1, 0.11, 0.101]))
+
+    old, new = only_row(comparison).entries
+    assert old.value_s is not None
+    assert new.value_s is not None
+    assert new.ratio is not None
+    assert new.ratio_interval is not None
+    assert new.ratio == pytest.approx(new.value_s / old.value_s)
+    assert new.ratio_interval.low < new.ratio < new.ratio_interval.high
+    assert verdicts([old, new]) == ["baseline", "faster"]
+
+
+def test_versions_are_columns_from_oldest_to_newest_as_numbers_and_not_as_text() -> None:
+    images = ["pytorch-1.12.1", "pytorch-0.1.12_2", "pytorch-1.4.0", "pytorch-0.3.1post2", "pytorch-2.13.0"]
+
+    (table,) = build_comparison([measured(image, 1, 0.1) for image in images]).tables
+
+    assert table.labels == ("0.1.12_2 cpu", "0.3.1post2 cpu", "1.4.0 cpu", "1.12.1 cpu", "2.13.0 cpu")
+
+
+def test_a_cuda_build_that_ran_on_the_processor_says_so() -> None:
+    record = replace(measured("pytorch-1.0.1", 1, 0.1), image=ImageUsed(name="pytorch-1.0.1", variant="cu90"))
+
+    (table,) = build_comparison([record]).tables
+
+    assert table.labels == ("1.0.1 cu90 on cpu",)
+
+
+def test_a_pair_is_a_block_so_noise_that_both_share_does_not_widen_the_ratio() -> None:
+    comparison = build_comparison(cell(OLD, [0.1, 0.2, 0.4]) + cell(NEW, [0.11, 0.2201, 0.4399]))
+
+    _, new = only_row(comparison).entries
+
+    assert new.is_paired
+    assert verdicts([new]) == ["slower"]
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_below_three_blocks_there_is_a_ratio_but_no_verdict(blocks: int) -> None:
+    comparison = build_comparison(cell(OLD, [0.1] * blocks) + cell(NEW, [0.2] * blocks))
+
+    old, new = only_row(comparison).entries
+
+    assert new.ratio == pytest.approx(2.0)
+    assert new.ratio_interval is None
+    assert new.verdict is None
+    assert (old.interval is None) == (blocks == 1)
+    assert "fewer than 3 blocks: no interval, no verdict" in new.notes
+
+
+def test_one_failing_launch_leaves_a_value_with_a_footnote_and_a_ratio_of_the_other_blocks() -> None:
+    new = cell(NEW, [0.05, 0.051, 0.052, 0.053])
+    comparison = build_comparison([*cell(OLD, [0.1, 0.1, 0.1, 0.9]), *new[:3], lost(new[3])])
+
+    entry = only_row(comparison).entries[1]
+
+    assert entry.launches == 3
+    assert entry.launched == 4
+    assert "1 of 4 launches: failed (import): no module named torch" in entry.notes
+    assert "ratio of the 3 of 4 blocks in which both ran" in entry.notes
+    assert entry.ratio == pytest.approx((0.05 * 0.051 * 0.052) ** (1 / 3) / 0.1)
+    assert comparison.failed == 1
+
+
+def test_a_cell_whose_launches_all_fail_is_a_dash_with_its_reason() -> None:
+    comparison = build_comparison(cell(OLD, [0.1] * 3) + [lost(one, "oom", "killed") for one in cell(NEW, [1.0] * 3)])
+
+    entry = only_row(comparison).entries[1]
+
+    assert entry.value_s is None
+    assert verdicts([entry]) == ["n/a"]
+    assert entry.notes == ("oom: killed",)
+    assert comparison.tables[0].footnotes == ("oom: killed",)
+
+
+def test_an_unsupported_image_keeps_its_column_and_says_why() -> None:
+    unsupported = never(measured("pytorch-0.4.0", 1, 1.0), "unsupported", "no cpu wheel")
+
+    comparison = build_comparison([*cell(OLD, [0.1] * 3), unsupported])
+
+    (table,) = comparison.tables
+    assert table.labels == ("0.4.0", "1.4.0 cpu")
+    assert table.rows[0].entries[0].notes == ("unsupported: no cpu wheel",)
+    assert verdicts(table.rows[0].entries) == ["n/a", "baseline"]
+    assert comparison.failed == 0
+
+
+def test_a_gate_that_failed_in_one_row_is_a_dash_in_the_column_of_its_image() -> None:
+    gate = never(measured(NEW, 1, 1.0, implementation="lstmcell_basic"), "invalid", "gradients differ")
+    basic = cell(OLD, [0.3] * 3, implementation="lstmcell_basic")
+
+    (table,) = build_comparison([*cell(OLD, [0.1] * 3), *cell(NEW, [0.1] * 3), *basic, gate]).tables
+
+    assert table.labels == ("1.4.0 cpu", "2.13.0 cpu")
+    assert [row.entries[1].value_s is None for row in table.rows] == [False, True]
+
+
+def test_a_gate_that_passed_later_leaves_no_trace_of_its_failure() -> None:
+    records = cell(OLD, [0.1] * 3)
+    gate = never(records[0], "invalid", "gradients differ")
+    early = replace(gate, launch=replace(gate.launch, started="2026-11-20T09:00:00.000Z"))
+
+    (entry,) = only_row(build_comparison([*records, early])).entries
+
+    assert entry.launches == 3
+    assert entry.notes == ()
+
+
+def test_the_last_attempt_of_a_block_counts() -> None:
+    first, *others = cell(OLD, [0.1] * 3)
+    again = replace(first, launch=replace(first.launch, attempt=2), samples={"train_step": (0.1,) * 3})
+
+    (entry,) = only_row(build_comparison([again, *others, lost(first)])).entries
+
+    assert entry.launches == entry.launched == 3
+
+
+def test_cells_of_different_machines_are_shown_marked_and_never_divided() -> None:
+    gpu = Gpu(name="NVIDIA H200", compute="9.0")
+    other = replace(MACHINE, id="sha256:b", cpu="Xeon B", gpus=(gpu,))
+    there = [measured(NEW, block, 0.05, machine=other) for block in (1, 2, 3)]
+
+    comparison = build_comparison(cell(OLD, [0.1] * 3) + there)
+
+    entry = only_row(comparison).entries[1]
+    assert entry.value_s == pytest.approx(0.05)
+    assert entry.ratio is None
+    assert verdicts([entry]) == ["not comparable"]
+    assert entry.notes == ("not comparable with the baseline: machine; cpu: Xeon B (2 cores), not Xeon A (2 cores)",)
+    assert comparison.tables[0].labels == ("1.4.0 cpu, setup 1", "2.13.0 cpu, setup 2")
+
+
+def test_each_machine_divides_by_its_own_baseline_where_it_has_one() -> None:
+    other = replace(MACHINE, id="sha256:b", cpu="Xeon B")
+    there = [measured(image, block, 0.3, machine=other) for image in (OLD, NEW) for block in (1, 2, 3)]
+
+    (table,) = build_comparison([*cell(OLD, [0.1] * 3), *cell(NEW, [0.2] * 3), *there]).tables
+
+    assert table.labels == (
+        "1.4.0 cpu, setup 1",
+        "1.4.0 cpu, setup 2",
+        "2.13.0 cpu, setup 1",
+        "2.13.0 cpu, setup 2",
+    )
+    assert [entry.ratio for entry in table.rows[0].entries] == [None, None, pytest.approx(2.0), pytest.approx(1.0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("code", "code"),
+        ("comparable", "comparable key"),
+        ("threads", "threads: 2, not 1"),
+        ("engine", "engine: venv, not docker"),
+    ],
+)
+def test_the_key_that_differs_is_named(change: str, key: str) -> None:
+    def altered(record: Record) -> Record:
+        cell_keys = replace(record.cell, comparable="sha256:other")
+        changes = {
+            "code": replace(record, cell=cell_keys, workload=replace(record.workload, code_sha256="d")),
+            "comparable": replace(record, cell=cell_keys),
+            "threads": replace(record, protocol=replace(record.protocol, threads=2)),
+            "engine": replace(record, container=ContainerUsed(engine="venv")),
+        }
+        return changes[change]
+
+    entry = only_row(build_comparison(cell(OLD, [0.1] * 3) + [altered(one) for one in cell(NEW, [0.1] * 3)])).entries[1]
+
+    assert entry.verdict is not None
+    assert entry.verdict.name == "not comparable"
+    assert entry.verdict.reason == key
+
+
+def test_launches_whose_block_was_cut_are_compared_unpaired_and_marked() -> None:
+    new = [replace(one, launch=replace(one.launch, paired=False)) for one in cell(NEW, [0.05, 0.051, 0.052])]
+
+    entry = only_row(build_comparison(cell(OLD, [0.1, 0.101, 0.102]) + new)).entries[1]
+
+    assert entry.is_paired is False
+    assert verdicts([entry]) == ["faster"]
+    assert "ratio of unpaired launches (Welch)" in entry.notes
+    assert "not paired: a stop cut 3 of 3 blocks in two" in entry.notes
+
+
+def test_blocks_of_different_runs_are_not_paired() -> None:
+    new = [replace(one, launch=replace(one.launch, run="r2")) for one in cell(NEW, [0.05, 0.051, 0.052])]
+
+    entry = only_row(build_comparison(cell(OLD, [0.1, 0.101, 0.102]) + new)).entries[1]
+
+    assert entry.is_paired is False
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ("load", "busy machine: load 3.5 before 3 of 3 launches"),
+        ("samples", "1 of 3 samples: time limit"),
+        ("throttle", "hardware throttling in 3 of 3 launches"),
+        ("jit", "the GPU's code was compiled from PTX at the start"),
+    ],
+)
+def test_what_weakens_a_time_is_its_footnote(change: str, note: str) -> None:
+    def weakened(record: Record) -> Record:
+        assert record.environment is not None
+        changes = {
+            "load": replace(record, launch=replace(record.launch, load=3.5)),
+            "samples": replace(record, samples={"train_step": (0.1,)}),
+            "throttle": replace(record, telemetry={"throttle": 4}),
+            "jit": replace(record, environment=replace(record.environment, flags={"jit": True})),
+        }
+        return changes[change]
+
+    (entry,) = only_row(build_comparison([weakened(one) for one in cell(OLD, [0.1] * 3)])).entries
+
+    assert entry.notes == (note,)
+
+
+@pytest.mark.parametrize("samples", [(), (math.nan,), (math.inf,), (0.0,), (-1.0,)])
+def test_samples_that_are_no_times_make_an_invalid_launch_and_never_a_nan(samples: tuple[float, ...]) -> None:
+    records = [replace(one, samples={"train_step": samples}) for one in cell(NEW, [0.1] * 3)]
+
+    entry = only_row(build_comparison(cell(OLD, [0.1] * 3) + records)).entries[1]
+
+    assert entry.value_s is None
+    assert entry.notes == ("invalid: no times of train_step",)
+
+
+def test_a_row_without_a_time_of_the_baseline_has_values_and_no_ratio() -> None:
+    basic = [lost(one) for one in cell(OLD, [1.0] * 3, implementation="basic")]
+
+    (table,) = build_comparison([*cell(OLD, [0.1] * 3), *basic, *cell(NEW, [0.2] * 3, implementation="basic")]).tables
+
+    entry = next(row for row in table.rows if row.implementation == "basic").entries[1]
+    assert entry.value_s == pytest.approx(0.2)
+    assert verdicts([entry]) == ["n/a"]
+    assert "its baseline 1.4.0 cpu has no time in this row" in entry.notes
+
+
+def test_the_baseline_may_be_named() -> None:
+    comparison = build_comparison(cell(OLD, [0.1] * 3) + cell(NEW, [0.2] * 3), baseline=NEW)
+
+    assert [entry.ratio for entry in only_row(comparison).entries] == [pytest.approx(0.5), None]
+
+
+def test_an_unknown_baseline_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UsageError, match=r"no record is of this image. Did you mean 'pytorch-1.4.0'\?"):
+        build_comparison(cell(OLD, [0.1] * 3), baseline="pytorch-1.40")
+
+
+def test_no_records_are_nothing_selected() -> None:
+    with pytest.raises(NothingSelectedError):
+        build_comparison([])
+
+
+def test_a_run_that_was_stopped_says_how_many_launches_are_missing() -> None:
+    comparison = build_comparison(cell(OLD, [0.1] * 3) + cell(NEW, [0.2] * 2))
+
+    entry = only_row(comparison).entries[1]
+
+    assert "2 launches where other cells have 3" in entry.notes
+
+
+def test_each_phase_has_its_own_table() -> None:
+    records = [
+        replace(
+            one,
+            protocol=replace(one.protocol, phases=("forward", "train_step")),
+            samples={"forward": (0.01,) * 3, "train_step": (0.03,) * 3},
+        )
+        for one in cell(OLD, [0.1] * 3)
+    ]
+
+    forward, train = build_comparison(records).tables
+
+    assert (forward.phase, train.phase) == ("forward", "train_step")
+    assert forward.rows[0].entries[0].value_s == pytest.approx(0.01)
+    assert train.rows[0].entries[0].value_s == pytest.approx(0.03)
+
+
+def test_control_characters_of_a_program_do_not_reach_a_table() -> None:
+    failing = [lost(one, message="\x1b[31mred\x07\nsecond\u202eline\tend") for one in cell(NEW, [1.0] * 3)]
+
+    entry = only_row(build_comparison(cell(OLD, [0.1] * 3) + failing)).entries[1]
+
+    assert entry.notes == ("failed (import): [31mred secondline end",)
+
+
+def implementations(image: str, times_s: Sequence[float]) -> list[Record]:
+    rows = zip(LABELS, times_s, strict=True)
+    return [record for name, time_s in rows for record in cell(image, [time_s] * 3, implementation=name)]
+
+
+def test_published_numbers_are_columns_of_their_own_from_oldest_to_newest() -> None:
+    comparison = build_comparison(implementations(NEW, [1, 2, 3]), labels=LABELS, published=read_published(BRAUN))
+
+    (table,) = comparison.tables
+    assert [column.label for column in table.published] == [
+        "0.1.12_2, GTX 1080, 2018",
+        "0.2.0_4, GTX 1080, 2018",
+        "0.3.1post2, GTX 1080, 2018",
+        "0.4.0, GTX 1080, 2018",
+    ]
+    printed = {row.implementation: [entry.text for entry in row.published if entry] for row in table.rows}
+    assert printed["cudnn_lstm"] == ["18 ms", "18 ms", "13 ms", "11 ms"]
+
+
+def test_the_rank_agreement_is_kendalls_tau_over_the_implementations() -> None:
+    published = read_published(BRAUN)  # 0.4.0: 11, 18, 31 ms
+    records = implementations(OLD, [0.3, 0.2, 0.1]) + implementations(NEW, [0.1, 0.3, 0.2])
+
+    (table,) = build_comparison(records, labels=LABELS, published=published).tables
+
+    assert [(rank.column, rank.n) for rank in table.ranks] == [("1.4.0 cpu", 3), ("2.13.0 cpu", 3)]
+    assert [rank.tau for rank in table.ranks] == pytest.approx([-1.0, 1 / 3])
+
+
+def test_two_implementations_have_no_rank_agreement() -> None:
+    records = implementations(NEW, [0.1, 0.2, 0.3])[:6]
+
+    (table,) = build_comparison(records, labels=LABELS, published=read_published(BRAUN)).tables
+
+    assert table.published
+    assert table.ranks == ()
+
+
+def test_rows_follow_the_order_asked_for() -> None:
+    records = implementations(NEW, [0.1, 0.2, 0.3])
+    wanted = [f"lstm_asr/{name}/1x320/CE-short" for name in ("lstmcell_fused", "cudnn_lstm")]
+
+    (table,) = build_comparison(records, rows=wanted).tables
+
+    assert [row.implementation for row in table.rows] == ["lstmcell_fused", "cudnn_lstm", "lstmcell_basic"]
