@@ -10,9 +10,9 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"orch {__version__}\n")
         return
-    from orchestrator.cli import run
+    from orchestrator.cli import execute
 
-    sys.exit(run())
+    sys.exit(execute())
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, 
     found = {}
     for target in targets:
         try:
-            image = engine.find(_describe(engine, target, read_lock(target.lock_path)))
+            image = engine.find(_describe(engine, target, _read_current_lock(target)))
         except (LockError, EngineError):
             continue  # building says why
         if image is not None:
@@ -150,11 +150,15 @@ def _prepare(engine: Engine, target: ImageVariant, workshop: Workshop, folder: P
 
 def _ensure_lock(target: ImageVariant, workshop: Workshop) -> Lock:
     if target.lock_path.exists() or workshop.locked_only:
-        lock = read_lock(target.lock_path)
-        check_lock(lock, target)
-        return lock
+        return _read_current_lock(target)
     workshop.say(f"{target.name} has no lock yet: resolving it")
     return lock_image(target, workshop.wheelhouse.env)
+
+
+def _read_current_lock(target: ImageVariant) -> Lock:
+    lock = read_lock(target.lock_path)
+    check_lock(lock, target)
+    return lock
 
 
 def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:

@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from orchestrator import process
 
@@ -48,7 +49,12 @@ class Indexes:
 
 def read_indexes(env: Mapping[str, str]) -> Indexes:
     """Read where pip looks for packages: its configuration files and PIP_* variables, as pip itself merges them."""
-    done = process.run((*PIP, "config", "list"), timeout_s=_TIMEOUT_S, env=env)
+    return _read(frozenset(env.items()))
+
+
+@cache
+def _read(env: frozenset[tuple[str, str]]) -> Indexes:
+    done = process.run((*PIP, "config", "list"), timeout_s=_TIMEOUT_S, env=dict(env))
     return parse_indexes(done.stdout)
 
 

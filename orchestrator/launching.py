@@ -1,6 +1,7 @@
 """One launch: job in, outcome out, record made. A launch that fails is a record with its reason."""
 
 import time
+from typing import Literal
 
 from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError, RecordError
@@ -11,6 +12,7 @@ from orchestrator.records import Failure, Record, Report, Status
 from orchestrator.store import slug
 from orchestrator.workloads import job_content, launch_files
 
+Mode = Literal["measure", "gate"]
 ARGV = ("python", "in/harness.py")
 REAP_MARGIN_S = 60.0  # a container this long past its time limit belongs to nobody
 LOG_TAIL_CHARACTERS = 2000
@@ -30,7 +32,7 @@ def measure(setting: Setting, prepared: Prepared, place: Place, gate: Gate) -> R
     return make_record(setting, prepared, ended, verdict, gate)
 
 
-def launch(setting: Setting, prepared: Prepared, mode: str, place: Place) -> Outcome:
+def launch(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> Outcome:
     """Run the harness once in the cell's image and keep its log in the run folder.
 
     mode: "gate" or "measure". Raises EngineError if the engine itself fails.
@@ -42,7 +44,7 @@ def launch(setting: Setting, prepared: Prepared, mode: str, place: Place) -> Out
     return outcome
 
 
-def make_job(setting: Setting, prepared: Prepared, mode: str, place: Place) -> Job:
+def make_job(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> Job:
     """Describe the program of a launch to the engine."""
     cell, protocol = prepared.cell, setting.protocol
     deadline = int(time.time() + protocol.timeout_s + REAP_MARGIN_S)

@@ -42,7 +42,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is launched, and what is not and why. Rows in the suite's order, columns by family and version, oldest first."""
+    """What is launched, and what is not and why. Rows in the suite's order; columns by family, oldest first."""
 
     suite: Suite  # with its profile applied
     cells: tuple[Cell, ...]

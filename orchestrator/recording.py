@@ -23,7 +23,17 @@ from orchestrator.records import (
     SuiteKeys,
     Workload,
 )
-from orchestrator.specs import Benchmark, Cell, Configuration, Gpu, Implementation, Machine, Protocol, Scalar
+from orchestrator.specs import (
+    Benchmark,
+    Cell,
+    Configuration,
+    Gpu,
+    Implementation,
+    Machine,
+    Protocol,
+    Scalar,
+    UnsupportedCell,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +126,31 @@ def make_record(setting: Setting, prepared: Prepared, launch: Launch, verdict: V
         warmup=report.warmup,
         measures={**report.measures, "setup_cold_s": gate.setup_cold_s},
         sanity=(*report.sanity, *gate.entries),
+        provenance=Provenance(orch=__version__, command=setting.command),
+    )
+
+
+def never_launched(setting: Setting, cell: Cell | UnsupportedCell, status: Status, failure: Failure) -> Record:
+    """Make the record of a cell that has no image to be launched in."""
+    name = cell.image if isinstance(cell, UnsupportedCell) else cell.image.image.name
+    variant = None if isinstance(cell, UnsupportedCell) else cell.image.variant.name
+    cell_id = f"{name}/{cell.row}" if isinstance(cell, UnsupportedCell) else cell.id
+    return Record(
+        status=status,
+        failure=failure,
+        cell=CellKeys(id=cell_id, key="", comparable=""),
+        suite=setting.suite,
+        launch=ended_launch(setting, cell.row, Place(block=None), started=now(), load=None),
+        workload=Workload(
+            benchmark=cell.benchmark,
+            implementation=cell.implementation,
+            configuration=cell.configuration,
+            parameters={},
+            code_sha256="",
+        ),
+        protocol=_protocol_used(setting, Report(status="failed")),
+        image=ImageUsed(name=name, variant=variant),
+        machine=setting.machine,
         provenance=Provenance(orch=__version__, command=setting.command),
     )
 

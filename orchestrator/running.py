@@ -161,5 +161,5 @@ def describe(record: Record) -> str:
 
 def describe_gate(gate: Gate) -> str:
     """Say how far a cell is from its reference."""
-    errors = [entry["error"] for entry in gate.entries if isinstance(entry.get("error"), float)]
+    errors = [error for entry in gate.entries if isinstance(error := entry.get("error"), float)]
     return f"passed, largest error {max(errors):.1e}" if errors else "passed, no reference"

@@ -1,7 +1,6 @@
 """The main engine: images built by buildx, one hardened container per launch, through the Docker API."""
 
 import os
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,9 +132,7 @@ class DockerEngine:
 
     @cached_property
     def _api(self) -> APIClient:
-        client = docker.from_env()
-        weakref.finalize(self, client.close)
-        return client.api
+        return docker.from_env().api
 
     @cached_property
     def _facts(self) -> EngineFacts:

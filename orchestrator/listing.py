@@ -1,0 +1,173 @@
+"""Plans and catalogues as text for people and as JSON for programs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from orchestrator import console
+from orchestrator.catalog import list_suites, load_benchmarks, load_images
+from orchestrator.planning import Estimate
+from orchestrator.specs import ImageVariant
+from orchestrator.store import list_runs
+from orchestrator.workbench import Planned, Workbench, is_locked
+from orchestrator.yaml_lines import shown_path
+
+Json = Mapping[str, object]
+
+
+def render_plan(planned: Planned, cost: Estimate) -> str:
+    """Write what runs in which variant, what does not and why, and what it costs."""
+    plan, suite = planned.plan, planned.plan.suite
+    gpu = planned.target.gpu
+    where = f"{gpu.name}, compute {gpu.compute}, driver {gpu.driver or 'not checked'}" if gpu else "CPU"
+    profile = f", profile {suite.profile}" if suite.profile else ""
+    rows = len({cell.row for cell in plan.cells})
+    launches = len(plan.cells) * suite.protocol.blocks
+    lines = [
+        f"{suite.name}{profile}: {suite.title}. On {where}.",
+        console.table(("image", "variant", "CUDA", "remark"), _image_rows(planned)),
+        f"{len(plan.cells)} cells in {rows} rows, {suite.protocol.blocks} blocks: {launches} launches and "
+        f"{len(plan.cells)} gate launches.",
+        _cost_line(cost),
+    ]
+    return "\n".join(lines)
+
+
+def plan_as_json(planned: Planned, cost: Estimate) -> Json:
+    """Return the same for programs; bytes and seconds."""
+    plan = planned.plan
+    return {
+        "schema": "orch.plan/1",
+        "suite": plan.suite.name,
+        "profile": plan.suite.profile,
+        "device": planned.target.device,
+        "gpu": asdict(planned.target.gpu) if planned.target.gpu else None,
+        "images": [_image_json(planned, name) for name in _image_names(planned)],
+        "cells": [{"id": cell.id, "row": cell.row, "device": cell.device, "jit": cell.jit} for cell in plan.cells],
+        "unsupported": [asdict(cell) for cell in plan.unsupported],
+        "blocks": plan.suite.protocol.blocks,
+        "estimate": asdict(cost),
+    }
+
+
+def _cost_line(cost: Estimate) -> str:
+    unknown = f", and {', '.join(cost.unknown_downloads)} of unknown size" if cost.unknown_downloads else ""
+    return (
+        f"Download {console.size(cost.download_bytes)}{unknown}; disk {console.size(cost.disk_bytes)}; "
+        f"about {console.duration(cost.seconds)} without the download."
+    )
+
+
+def _image_names(planned: Planned) -> tuple[str, ...]:
+    return tuple(image.name for image in planned.study.images)
+
+
+def _chosen(planned: Planned) -> Mapping[str, ImageVariant]:
+    return {target.image.name: target for target in planned.plan.targets}
+
+
+def _reasons(planned: Planned) -> Mapping[str, str]:
+    return {cell.image: cell.reason for cell in planned.plan.unsupported}
+
+
+def _image_rows(planned: Planned) -> list[tuple[str, str, str, str]]:
+    chosen, reasons = _chosen(planned), _reasons(planned)
+    jit = {cell.image.name for cell in planned.plan.cells if cell.jit}
+    rows = []
+    for name in _image_names(planned):
+        target = chosen.get(name)
+        if target is None:
+            rows.append((name, "–", "", reasons.get(name, "no implementation of the suite is written for it")))
+            continue
+        remarks = (
+            planned.plan.notes.get(target.name),
+            "compiled from PTX at the first start (jit)" if target.name in jit else None,
+            None if is_locked(target) else "not locked yet",
+        )
+        rows.append((name, target.variant.name, target.variant.cuda or "", "; ".join(one for one in remarks if one)))
+    return rows
+
+
+def _image_json(planned: Planned, name: str) -> Json:
+    target = _chosen(planned).get(name)
+    if target is None:
+        return {"image": name, "variant": None, "reason": _reasons(planned).get(name)}
+    variant = target.variant
+    return {
+        "image": name,
+        "variant": variant.name,
+        "cuda": variant.cuda,
+        "compute": list(variant.compute),
+        "min_driver": variant.min_driver,
+        "jit": any(cell.jit for cell in planned.plan.cells if cell.image.name == target.name),
+        "locked": is_locked(target),
+        "note": planned.plan.notes.get(target.name),
+    }
+
+
+def list_project(bench: Workbench) -> Json:
+    """Return suites, benchmarks, images and runs, and the folders they were found in."""
+    project = bench.project
+    return {
+        "images_from": shown_path(project.images, project.cwd),
+        "suites_from": shown_path(project.suites, project.cwd),
+        "suites": [path.stem for path in list_suites(project)],
+        "benchmarks": {
+            one.name: {
+                "title": one.title,
+                "implementations": [implementation.name for implementation in one.implementations],
+                "configurations": [configuration.name for configuration in one.configurations],
+            }
+            for one in load_benchmarks(project)
+        },
+        "images": {
+            image.name: {
+                "python": image.python,
+                "released": image.released,
+                "variants": [variant.name for variant in image.variants],
+                "locked": [
+                    variant.name for variant in image.variants if is_locked(ImageVariant(image=image, variant=variant))
+                ],
+            }
+            for image in load_images(project)
+        },
+        "runs": [shown_path(folder.path, project.cwd) for folder in list_runs(bench.settings.runs)],
+    }
+
+
+def render_project(bench: Workbench) -> str:
+    """Write the same for people."""
+    project = bench.project
+    images = [
+        (
+            image.name,
+            image.released,
+            image.python,
+            " ".join(
+                variant.name + ("*" if is_locked(ImageVariant(image=image, variant=variant)) else "")
+                for variant in image.variants
+            ),
+        )
+        for image in load_images(project)
+    ]
+    benchmarks = [
+        (
+            one.name,
+            " ".join(implementation.name for implementation in one.implementations),
+            " ".join(configuration.name for configuration in one.configurations),
+        )
+        for one in load_benchmarks(project)
+    ]
+    runs = [(shown_path(folder.path, project.cwd),) for folder in list_runs(bench.settings.runs)]
+    suites = [(path.stem,) for path in list_suites(project)]
+    return "\n".join(
+        (
+            console.table(("suite",), suites, title=f"Suites, from {shown_path(project.suites, project.cwd)}"),
+            console.table(("benchmark", "implementations", "configurations"), benchmarks, title="Benchmarks"),
+            console.table(
+                ("image", "released", "Python", "variants (* locked)"),
+                images,
+                title=f"Images, from {shown_path(project.images, project.cwd)}",
+            ),
+            console.table(("run",), runs, title="Runs, newest first") if runs else "No runs yet.",
+        )
+    )

@@ -1,0 +1,158 @@
+"""The images that a verb needs: locked, looked up, weighed against disk and agreement, built."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from orchestrator import console
+from orchestrator.building import NotBuilt, Workshop, build_images, check_space, find_built
+from orchestrator.catalog import load_images, match_images, select_images
+from orchestrator.engines import BuiltImage
+from orchestrator.errors import Exit, LockError, NothingSelectedError, UsageError, WheelError
+from orchestrator.planning import require_cells
+from orchestrator.resolving import lock_image
+from orchestrator.specs import Image, ImageVariant
+from orchestrator.variants import choose_variant
+from orchestrator.workbench import Workbench, is_locked
+
+AT_ONCE = 4  # resolutions: they wait for the network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provided:
+    """One line of `orch build`."""
+
+    image: str
+    state: str  # there | built | unsupported | failed
+    text: str
+
+    @property
+    def exit_code(self) -> Exit:
+        return Exit.ENGINE if self.state == "failed" else Exit.OK
+
+
+def provide_images(bench: Workbench, targets: Sequence[ImageVariant]) -> tuple[BuiltImage | NotBuilt, ...]:
+    """Return an image, or why there is none, for each variant; builds what is missing.
+
+    All locks come first, so that what cannot be had is known before anything is downloaded.
+    Raises DiskError or UsageError before the first download, EngineError if the engine cannot build.
+    """
+    done: dict[str, BuiltImage | NotBuilt] = dict(find_built(bench.engine, targets))
+    done |= lock_missing(bench, [target for target in targets if target.name not in done])
+    rest = [target for target in targets if target.name not in done]
+    if rest:
+        cost = bench.cost_of(rest)
+        console.note(f"To fetch: {console.size(cost.download_bytes)}; disk: {console.size(cost.disk_bytes)}.")
+        settings = bench.settings
+        check_space(cost, settings.cache, ask_above_bytes=settings.ask_above_bytes, agreed=bench.options.yes)
+        workshop = Workshop(
+            wheelhouse=bench.wheelhouse, folder=bench.settings.cache / "build", locked_only=bench.options.locked
+        )
+        done |= {one.target.name: one for one in build_images(bench.engine, rest, workshop)}
+    for one in done.values():
+        if isinstance(one, NotBuilt):
+            console.note(f"{one.target.name}: no image ({one.phase}): {one.reason}")
+    return tuple(done[target.name] for target in targets)
+
+
+def lock_missing(bench: Workbench, targets: Sequence[ImageVariant]) -> dict[str, NotBuilt]:
+    """Lock what has no lock yet; returns what could not be locked, by variant name."""
+    unlocked = [target for target in targets if not is_locked(target)]
+    if bench.options.locked:
+        reason = "it has no lock, and --locked resolves nothing. Make one: orch lock {}"
+        return {one.name: NotBuilt(target=one, phase="lock", reason=reason.format(one.name)) for one in unlocked}
+    if unlocked:
+        console.note(f"Not locked yet, resolving: {', '.join(target.name for target in unlocked)}")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        reasons = pool.map(lambda target: _try_lock(bench, target), unlocked)
+        return {
+            target.name: NotBuilt(target=target, phase="lock", reason=reason)
+            for target, reason in zip(unlocked, reasons, strict=True)
+            if reason is not None
+        }
+
+
+def _try_lock(bench: Workbench, target: ImageVariant) -> str | None:
+    try:
+        lock_image(target, bench.env)
+    except LockError as error:
+        return str(error)
+    return None
+
+
+def build_named(bench: Workbench, names: Sequence[str]) -> tuple[Provided, ...]:
+    """Build suites or images by name, the default suite without one.
+
+    Raises NothingSelectedError if none of it can run here.
+    """
+    targets: dict[str, ImageVariant] = {}
+    for name in names or (bench.settings.suite,):
+        targets |= {target.name: target for target in _targets_of(bench, name)}
+    if not targets:
+        raise NothingSelectedError("nothing of this can run here. `orch plan` says why.")
+    bench.engine.check()
+    before = find_built(bench.engine, targets.values())
+    provided = provide_images(bench, tuple(targets.values()))
+    return tuple(_describe(one, was_there=one.target.name in before) for one in provided)
+
+
+def _targets_of(bench: Workbench, name: str) -> tuple[ImageVariant, ...]:
+    images = load_images(bench.project)
+    try:
+        chosen = match_images(images, name.partition("+")[0])
+    except ValueError:
+        planned = bench.with_suite(name).plan_suite()
+        require_cells(planned.plan)
+        return planned.plan.targets
+    return tuple(_variant_of(bench, image, name) for image in chosen)
+
+
+def _variant_of(bench: Workbench, image: Image, name: str) -> ImageVariant:
+    """Return the variant that is named (`pytorch-1.0.1+cu90`), else the planner's choice for this machine."""
+    wanted = name.partition("+")[2]
+    if wanted:
+        found = next((one for one in image.variants if one.name == wanted), None)
+        if found is None:
+            known = ", ".join(one.name for one in image.variants)
+            raise UsageError(f"{name}: {image.name} has no variant '{wanted}'. It has {known}.")
+        return ImageVariant(image=image, variant=found)
+    choice = choose_variant(image, bench.target.gpu, is_locked)
+    if isinstance(choice, str):
+        raise NothingSelectedError(f"{image.name}: {choice}")
+    return choice.target
+
+
+def _describe(one: BuiltImage | NotBuilt, *, was_there: bool) -> Provided:
+    if isinstance(one, NotBuilt):
+        state = "unsupported" if one.phase == "lock" else "failed"
+        return Provided(image=one.target.name, state=state, text=f"{one.phase}: {one.reason}")
+    return Provided(image=one.target.name, state="there" if was_there else "built", text=one.reference)
+
+
+def lock_named(bench: Workbench, names: Sequence[str], *, fetch: bool) -> tuple[tuple[str, ...], Exit]:
+    """Lock variants by name, all of an image's where none is named; returns a line for each and the exit code.
+
+    fetch: download the wheels too. One that cannot be locked does not stop the others.
+    """
+    lines: list[str] = []
+    exit_code = Exit.OK
+    for name in names:
+        for image in select_images(load_images(bench.project), (name.partition("+")[0],)):
+            variants = [one for one in image.variants if name.partition("+")[2] in ("", one.name)]
+            for target in (ImageVariant(image=image, variant=one) for one in variants):
+                try:
+                    lines.append(_lock(bench, target, fetch=fetch))
+                except (LockError, WheelError) as error:
+                    lines.append(f"{target.name}: not locked: {error}")
+                    exit_code = error.exit_code
+    return tuple(lines), exit_code
+
+
+def _lock(bench: Workbench, target: ImageVariant, *, fetch: bool) -> str:
+    lock = lock_image(target, bench.env, bench.base_digest(target))
+    if fetch:
+        bench.wheelhouse.fetch(lock, target.variant.index)
+    size = "size unknown" if lock.bytes is None else console.size(lock.bytes)
+    return (
+        f"{target.name}: {len(lock.pins)} wheels, {size}, base {lock.base_digest or 'not pinned: no registry answered'}"
+    )

@@ -1,0 +1,196 @@
+"""The main job, whole: plan, build, gate, measure, compare; and its parts as verbs of their own."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator import console
+from orchestrator.analysis.comparison import Comparison
+from orchestrator.building import NotBuilt
+from orchestrator.engines import BuiltImage
+from orchestrator.errors import EngineError, Exit
+from orchestrator.listing import render_plan
+from orchestrator.planning import Plan, require_cells
+from orchestrator.providing import provide_images
+from orchestrator.recording import Prepared, Setting, never_launched
+from orchestrator.records import Failure, Record, Status, SuiteKeys
+from orchestrator.reporting import compare_run, render_comparison, save_comparison
+from orchestrator.running import Ended, Run
+from orchestrator.specs import Cell, Scalar
+from orchestrator.store import RunFolder, create_run, find_resumable
+from orchestrator.workbench import ENGINE_NAMES, Planned, Workbench
+from orchestrator.workloads import code_sha256
+
+PLAN_SCHEMA = "orch.plan/1"
+# A version whose wheels cannot be had here is unsupported; one that is built badly is a failure.
+UNSUPPORTED_PHASES = ("lock",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A run that ended, with its comparison."""
+
+    folder: RunFolder
+    comparison: Comparison
+    exit_code: Exit
+
+    def render(self, form: str) -> str:
+        return render_comparison(self.comparison, form)
+
+
+def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
+    """Run the suite asked for to its comparison.
+
+    Raises an OrchError for everything that can be known before the first launch; a launch that fails is a record.
+    """
+    planned = bench.plan_suite()
+    _announce(bench, planned)
+    require_cells(planned.plan)
+    engine_version = bench.engine.check()
+    built = {one.target.name: one for one in provide_images(bench, planned.plan.targets)}
+    identity = _identity(bench, planned)
+    folder = None if bench.options.fresh else find_resumable(bench.settings.runs, identity)
+    folder = folder or create_run(bench.settings.runs, _plan_content(planned, identity, command))
+    with folder.held():
+        return _measure(bench, planned, built, folder, engine_version, command)
+
+
+def _announce(bench: Workbench, planned: Planned) -> None:
+    for line in render_plan(planned, bench.estimate(planned)).splitlines():
+        console.note(line)
+
+
+def _identity(bench: Workbench, planned: Planned) -> dict[str, Scalar | None]:
+    suite = planned.plan.suite
+    return {
+        "suite": suite.name,
+        "sha256": suite.sha256,
+        "profile": suite.profile,
+        "engine": bench.engine.name,
+        "device": planned.target.device,
+        "machine": bench.machine.id,
+        "images": ",".join(target.name for target in planned.plan.targets),
+    }
+
+
+def _plan_content(
+    planned: Planned, identity: Mapping[str, Scalar | None], command: tuple[str, ...]
+) -> dict[str, object]:
+    """What a run folder remembers of its plan: enough to continue it and to make its table anywhere."""
+    plan = planned.plan
+    labels = {one.name: one.label for bench in planned.study.benchmarks.values() for one in bench.implementations}
+    return {
+        "schema": PLAN_SCHEMA,
+        "identity": dict(identity),
+        "title": plan.suite.title,
+        "study": plan.suite.study,
+        "baseline": plan.suite.baseline,
+        "labels": labels,
+        "rows": list(dict.fromkeys([cell.row for cell in plan.cells] + [cell.row for cell in plan.unsupported])),
+        "cells": [cell.id for cell in plan.cells],
+        "seed": secrets.randbelow(2**31),
+        "command": list(command),
+    }
+
+
+def _measure(
+    bench: Workbench,
+    planned: Planned,
+    built: Mapping[str, BuiltImage | NotBuilt],
+    folder: RunFolder,
+    engine_version: str,
+    command: tuple[str, ...],
+) -> Done:
+    for name in bench.engine.reap(folder.id):
+        console.note(f"removed {name}, which a run that died here left")
+    for complaint in folder.set_broken_aside():
+        console.note(complaint)
+    setting = _setting(bench, planned, folder, engine_version, command)
+    found, _ = folder.read_records()
+    unmade = _record_unmade(setting, planned.plan, built)
+    for record in unmade:
+        folder.write_record(record)
+    cells = tuple(
+        _prepare(planned, cell, image)
+        for cell in planned.plan.cells
+        if isinstance(image := built[cell.image.name], BuiltImage)
+    )
+    estimate_s = bench.estimate(planned).seconds
+    run = Run(setting=setting, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s)
+    ended = run.execute(found)
+    comparison = compare_run(folder, bench.project.suites)
+    save_comparison(folder, comparison)
+    if ended.interrupted:
+        console.note(f"Stopped. The same command continues {folder.path}.")
+    return Done(folder=folder, comparison=comparison, exit_code=_exit_code(folder, ended))
+
+
+def _record_unmade(setting: Setting, plan: Plan, built: Mapping[str, BuiltImage | NotBuilt]) -> tuple[Record, ...]:
+    """Make the records of cells that are not launched: unsupported, or without an image."""
+    unsupported = [
+        never_launched(setting, cell, "unsupported", Failure(phase="plan", kind="Unsupported", message=cell.reason))
+        for cell in plan.unsupported
+    ]
+    unbuilt = []
+    for cell in plan.cells:
+        image = built[cell.image.name]
+        if isinstance(image, NotBuilt):
+            status: Status = "unsupported" if image.phase in UNSUPPORTED_PHASES else "failed"
+            failure = Failure(phase=image.phase, kind="NotBuilt", message=image.reason)
+            unbuilt.append(never_launched(setting, cell, status, failure))
+    return (*unsupported, *unbuilt)
+
+
+def _exit_code(folder: RunFolder, ended: Ended) -> Exit:
+    """A failing launch, now or before in this run, never ends in 0."""
+    if ended.interrupted:
+        return Exit.INTERRUPTED
+    records, complaints = folder.read_records()
+    launched = [record for record in records if record.status != "unsupported"]
+    if complaints or any(record.status != "ok" for record in launched):
+        return Exit.LAUNCHES_FAILED
+    return Exit.OK if launched else Exit.NOTHING
+
+
+def _setting(
+    bench: Workbench, planned: Planned, folder: RunFolder, engine_version: str, command: tuple[str, ...]
+) -> Setting:
+    suite = planned.plan.suite
+    seed = folder.read_plan().get("seed")
+    return Setting(
+        run=folder.id,
+        suite=SuiteKeys(name=suite.name, profile=suite.profile, sha256=suite.sha256),
+        seed=seed if isinstance(seed, int) else 0,
+        protocol=suite.protocol,
+        machine=bench.machine,
+        engine=bench.engine,
+        engine_version=engine_version,
+        command=command,
+        logs=folder.logs,
+        gpu=planned.target.gpu,
+    )
+
+
+def _prepare(planned: Planned, cell: Cell, image: BuiltImage) -> Prepared:
+    benchmark = planned.study.benchmarks[cell.benchmark]
+    return Prepared(
+        cell=cell,
+        benchmark=benchmark,
+        implementation=next(one for one in benchmark.implementations if one.name == cell.implementation),
+        configuration=next(one for one in benchmark.configurations if one.name == cell.configuration),
+        image=image,
+        code_sha256=code_sha256(benchmark, cell.image.image.framework),
+    )
+
+
+def reap_all(bench: Workbench) -> tuple[str, ...]:
+    """Remove what dead runs left, on every engine that answers; returns what was removed."""
+    removed: list[str] = []
+    for name in ENGINE_NAMES[1:]:
+        engine = bench.open_engine(name)
+        try:
+            engine.check()
+        except EngineError:
+            continue
+        removed += engine.reap()
+    return tuple(removed)

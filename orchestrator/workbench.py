@@ -1,0 +1,198 @@
+"""What every verb starts from: project, settings, machine, engine, and the plan of a suite for them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from orchestrator import console
+from orchestrator.building import Cost, estimate_build, find_built
+from orchestrator.catalog import Project, Study, find_project, find_study, find_suite, match_images
+from orchestrator.configuration import Settings, load_settings
+from orchestrator.engines import Engine
+from orchestrator.errors import EngineError, NothingSelectedError, UsageError
+from orchestrator.gpus import find_gpu
+from orchestrator.machine import read_machine
+from orchestrator.planning import (
+    Candidate,
+    Estimate,
+    Plan,
+    Target,
+    apply_profile,
+    choose_pair,
+    default_profile,
+    estimate,
+    plan_cells,
+)
+from orchestrator.specs import Device, Image, ImageVariant, Machine
+from orchestrator.variants import Choice, choose_variant
+from orchestrator.wheelhouse import Wheelhouse
+
+ENGINE_NAMES = ("auto", "docker", "venv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    project: Path | None = None
+    suite: str | None = None
+    profile: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    engine: str = "auto"
+    gpu: str | None = None  # plan for this one, of the table, in place of the machine's
+    driver: str | None = None
+    yes: bool = False
+    locked: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A suite with its plan for one machine and engine."""
+
+    study: Study
+    target: Target
+    plan: Plan
+    with_engine: bool  # False: for any machine
+
+
+class Workbench:
+    """Finds each part when it is first asked for, and says aloud what it chose by itself."""
+
+    def __init__(self, options: Options, *, cwd: Path, env: Mapping[str, str]) -> None:
+        self.options = options
+        self.cwd = cwd
+        self.env = env
+
+    @cached_property
+    def project(self) -> Project:
+        return find_project(self.options.project, self.cwd)
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(self.project.root, self.cwd, self.env)
+
+    @cached_property
+    def machine(self) -> Machine:
+        return read_machine()
+
+    @cached_property
+    def wheelhouse(self) -> Wheelhouse:
+        return Wheelhouse(folder=self.settings.cache / "wheelhouse", env=self.env)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine asked for, or the first that answers. Raises EngineError."""
+        name = self.options.engine
+        if name not in ENGINE_NAMES:
+            raise UsageError(f"--engine {name}: unknown engine. Known: {', '.join(ENGINE_NAMES)}.")
+        if name != "auto":
+            engine = self.open_engine(name)
+            engine.check()
+            return engine
+        docker = self.open_engine("docker")
+        try:
+            console.note(f"Engine: {docker.check()}, since it answers.")
+        except EngineError as error:
+            console.note(f"Engine: venv (local virtual environments), since no Docker engine answers: {error}")
+            return self.open_engine("venv")
+        return docker
+
+    def open_engine(self, name: str) -> Engine:
+        """Return an engine that was not yet asked whether it answers."""
+        if name == "docker":
+            from orchestrator.engines.docker import DockerEngine
+
+            return DockerEngine(mirrors=self.settings.mirrors, ca_bundle=self.settings.ca_bundle)
+        from orchestrator.engines.venv import VenvEngine
+
+        return VenvEngine(cache=self.settings.cache, env=self.env)
+
+    @cached_property
+    def target(self) -> Target:
+        """What is planned for: the GPU named or found, or the CPU."""
+        options = self.options
+        if options.gpu is not None:
+            return Target(device="cuda", gpu=find_gpu(options.gpu, options.driver))
+        gpus = self.machine.gpus
+        device: Device = "cuda" if options.device == "cuda" or (options.device == "auto" and gpus) else "cpu"
+        if device == "cpu":
+            return Target(device="cpu", platform=self.machine.platform)
+        if not gpus:
+            raise EngineError("--device cuda: the NVIDIA driver shows no GPU here. Install it, or take --device cpu.")
+        return Target(device="cuda", gpu=gpus[0], platform=self.machine.platform)
+
+    def plan_suite(self, *, with_engine: bool = True) -> Planned:
+        """Plan the suite asked for, or the default one.
+
+        with_engine: leave out what the engine here can never run; without, the plan is for any machine.
+        """
+        suite = find_suite(self.project, self.options.suite or self.settings.suite)
+        profile = default_profile(suite, self.target.device, self.options.profile)
+        if profile is not None and self.options.profile is None:
+            console.note(f"Profile: {profile}, since there is no GPU; --profile chooses another.")
+        study = find_study(self.project, apply_profile(suite, profile))
+        if study.suite.choose == "oldest_and_newest":
+            study = replace(study, images=self._choose_two(study))
+        plan = plan_cells(
+            study.suite, study.images, study.benchmarks, self.target, is_locked, self._engine_reason(with_engine)
+        )
+        return Planned(study=study, target=self.target, plan=plan, with_engine=with_engine)
+
+    def estimate(self, planned: Planned) -> Estimate:
+        """Say what a plan costs here, downloads of images that are not built included."""
+        built = find_built(self.engine, planned.plan.targets) if planned.with_engine else {}
+        return estimate(
+            planned.plan, planned.study.benchmarks, self.wheelhouse.missing_bytes, lambda target: target.name in built
+        )
+
+    def cost_of(self, targets: Sequence[ImageVariant]) -> Cost:
+        """Say what building these takes."""
+        return estimate_build(targets, self.wheelhouse)
+
+    def with_suite(self, name: str) -> "Workbench":
+        """Return the same for another suite."""
+        other = Workbench(replace(self.options, suite=name), cwd=self.cwd, env=self.env)
+        other.__dict__["engine"] = self.engine
+        return other
+
+    def base_digest(self, target: ImageVariant) -> str | None:
+        """Return the digest of a base image as its registry has it now; None if none answers."""
+        if target.image.base in self.settings.mirrors:
+            return None  # a lock is for everybody
+        try:
+            return self.open_engine("docker").resolve_base(target, None).partition("@")[2] or None
+        except EngineError:
+            return None
+
+    def _engine_reason(self, with_engine: bool) -> Callable[[ImageVariant], str | None]:
+        return self.engine.unsupported_reason if with_engine else lambda _target: None
+
+    def _choose_two(self, study: Study) -> tuple[Image, ...]:
+        """Return the oldest and the newest image of the first family with two that can run here."""
+        at_most = None if self.options.yes else study.suite.download_at_most_bytes
+        for pattern in study.suite.images:
+            images = match_images(study.images, pattern)
+            pair = choose_pair([one for image in images if (one := self._candidate(image))], at_most)
+            if pair is not None:
+                return tuple(one.target.image for one in pair)
+        raise NothingSelectedError(
+            f"suite '{study.suite.name}': no two releases can run here within its download limit. "
+            "Look at `orch doctor` for interpreters and engines, or allow a larger download with --yes."
+        )
+
+    def _candidate(self, image: Image) -> Candidate | None:
+        choice = choose_variant(image, self.target.gpu, is_locked)
+        if not isinstance(choice, Choice) or self.engine.unsupported_reason(choice.target):
+            return None
+        size = self.wheelhouse.missing_bytes(choice.target)
+        if size is None or not self.wheelhouse.reachable(choice.target):
+            return None
+        return Candidate(target=choice.target, download_bytes=size)
+
+
+def is_locked(target: ImageVariant) -> bool:
+    """Say whether a variant has its committed lock."""
+    return target.lock_path.exists()
