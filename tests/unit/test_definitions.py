@@ -166,8 +166,10 @@ def test_what_is_wrong_in_a_suite_is_said_with_line_path_and_remedy(
         (b"just words", "suites/convnets.yaml:1: must be a mapping of keys to values, not 'just words'."),
         (b"suite: a\n---\nsuite: b\n", "suites/convnets.yaml:2: not valid YAML: "),
         (b"? [a, b]\n: c\n", "a key must be text."),
+        (b"suite: \xc2\x80", "suites/convnets.yaml:1: not a text file: it holds control characters."),
+        (b"suite:\n  " + b"[" * 200_000, "suites/convnets.yaml:2: nested too deep."),
     ],
-    ids=["empty", "comment", "binary", "control", "list", "words", "two documents", "list as key"],
+    ids=["empty", "comment", "binary", "control", "list", "words", "two documents", "list as key", "c1", "deep"],
 )
 def test_a_file_that_is_no_suite_at_all_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:
     path = write_suite(tmp_path, "")
