@@ -66,21 +66,23 @@ class Column:
 def columns_of(records: Sequence[Record]) -> tuple[Column, ...]:
     """Return the columns of all records: by family, then oldest version first, then setup in order of appearance."""
     ran = {_column(record): None for record in records if record.launch.block is not None}
-    never = {_column(record): None for record in records if record.launch.block is None}
-    images = {column.image for column in ran}
-    lost = {column.image: column for column in never if column.image not in images}
+    places = {(column.image, column.setup.machine) for column in ran if column.setup}
+    never = [record for record in records if record.launch.block is None]
+    lost = {_lost_column(one): None for one in never if _whereabouts(one) not in places}
     order: dict[Setup | None, int] = {setup: index for index, setup in enumerate(setups_of(tuple(ran)))}
-    found = (*ran, *(replace(one, device=one.device if one.variant else None, setup=None) for one in lost.values()))
     return tuple(
-        sorted(found, key=lambda one: (one.family, version_order(one.version), one.label, order.get(one.setup, 0)))
+        sorted(
+            (*ran, *lost), key=lambda one: (one.family, version_order(one.version), one.label, order.get(one.setup, 0))
+        )
     )
 
 
 def place(record: Record, columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns a record belongs to: its own, or where nothing was measured every one of its image."""
+    """Return the columns a record belongs to: where nothing was measured, all of its image on its machine."""
     if record.launch.block is not None:
         return (_column(record),)
-    return tuple(column for column in columns if column.image == clean(record.image.name))
+    there = [one for one in columns if one.setup and (one.image, one.setup.machine) == _whereabouts(record)]
+    return tuple(there) or (_lost_column(record),)
 
 
 def setups_of(columns: Sequence[Column]) -> tuple[Setup, ...]:
@@ -126,6 +128,15 @@ def clean(text: str) -> str:
 def _column(record: Record) -> Column:
     variant = clean(record.image.variant) if record.image.variant else None
     return Column(image=clean(record.image.name), variant=variant, device=device_of(record), setup=_setup(record))
+
+
+def _lost_column(record: Record) -> Column:
+    device = device_of(record) if record.image.variant else None
+    return replace(_column(record), device=device, setup=None)
+
+
+def _whereabouts(record: Record) -> tuple[str, str]:
+    return clean(record.image.name), record.machine.id
 
 
 def _setup(record: Record) -> Setup:

@@ -30,12 +30,12 @@ def summarise(records: Sequence[Record], phase: str) -> Launches:
     last = _last_attempts(records)
     newest = max(last, key=lambda record: record.launch.started)
     kept = [record for record in last if record.cell.comparable == newest.cell.comparable]
-    good = [record for record in kept if _median(record, phase) is not None]
-    bad = [record for record in kept if _median(record, phase) is None]
-    medians = {_block(record): _median(record, phase) or math.nan for record in good}
+    times = [(record, _median(record, phase)) for record in kept]
+    good = [record for record, time_s in times if time_s is not None]
+    bad = [record for record, time_s in times if time_s is None]
     notes = (*_marks(good, phase), *_left_out(len(last) - len(kept)))
     return Launches(
-        medians_s=medians,
+        medians_s={_block(record): time_s for record, time_s in times if time_s is not None},
         paired=frozenset(_block(record) for record in good if record.launch.paired),
         launched=sum(record.launch.block is not None for record in kept),
         failure=_reasons(bad, phase) if not good else None,
@@ -49,9 +49,12 @@ def _last_attempts(records: Sequence[Record]) -> list[Record]:
     """Keep the last attempt of each block; a gate that failed counts only if nothing was launched after it."""
     ordered = sorted(records, key=lambda record: (record.launch.attempt, record.launch.started))
     blocks = {_block(record): record for record in ordered if record.launch.block is not None}
-    gates = [record for record in ordered if record.launch.block is None]
-    latest = max((record.launch.started for record in blocks.values()), default="")
-    return [*blocks.values(), *(gate for gate in gates[-1:] if gate.launch.started > latest or not blocks)]
+    others = [record for record in ordered if record.launch.block is None]
+    if not blocks:
+        return others[-1:]
+    latest = max(record.launch.started for record in blocks.values())
+    gates = [one for one in others if one.status != "unsupported" and one.launch.started > latest]
+    return [*blocks.values(), *gates[-1:]]
 
 
 def _block(record: Record) -> Block:

@@ -28,7 +28,11 @@ def divide(cell: Launches, base: Launches) -> Ratio:
     if len(shared) >= PAIRS_AT_LEAST:
         estimate = paired_ratio([cell.medians_s[key] for key in shared], [base.medians_s[key] for key in shared])
         most = max(len(cell.medians_s), len(base.medians_s))
-        note = f"ratio of the {len(shared)} of {most} blocks in which both ran" if len(shared) < most else None
+        note = (
+            f"ratio from {len(shared)} of {most} blocks: those in which both ran back to back"
+            if len(shared) < most
+            else None
+        )
         return Ratio(value=estimate.ratio, estimate=estimate, note=note)
     mine, others = tuple(cell.medians_s.values()), tuple(base.medians_s.values())
     if min(len(mine), len(others)) >= PAIRS_AT_LEAST:

@@ -1,7 +1,7 @@
 """A comparison on a terminal: one table where it fits, else one block of lines per row."""
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -23,7 +23,7 @@ def render_terminal(comparison: Comparison, width: int) -> str:
 
 def _table_parts(comparison: Comparison, table: Table, width: int) -> list[RenderableType]:
     whole = _matrix(table)
-    fits = max(len(line) for line in console.render(whole, width=WIDE).splitlines()) <= width
+    fits = Console(width=WIDE).measure(whole).maximum <= width
     body: list[RenderableType] = (
         [whole, Text()] if fits else [part for row in table.rows for part in _block(table, row)]
     )

@@ -168,7 +168,7 @@ def test_one_failing_launch_leaves_a_value_with_a_footnote_and_a_ratio_of_the_ot
     assert entry.launches == 3
     assert entry.launched == 4
     assert "1 of 4 launches: failed (import): no module named torch" in entry.notes
-    assert "ratio of the 3 of 4 blocks in which both ran" in entry.notes
+    assert "ratio from 3 of 4 blocks: those in which both ran back to back" in entry.notes
     assert entry.ratio == pytest.approx((0.05 * 0.051 * 0.052) ** (1 / 3) / 0.1)
     assert comparison.failed == 1
 
@@ -215,6 +215,26 @@ def test_a_gate_that_passed_later_leaves_no_trace_of_its_failure() -> None:
 
     assert entry.launches == 3
     assert entry.notes == ()
+
+
+def test_an_image_that_another_engine_could_not_run_is_no_failed_launch_of_this_one() -> None:
+    records = cell(OLD, [0.1] * 3)
+    elsewhere = never(records[0], "unsupported", "Python 2.7 needs docker")
+    later = replace(elsewhere, launch=replace(elsewhere.launch, started="2026-11-20T12:00:00.000Z"))
+
+    (entry,) = only_row(build_comparison([*records, later])).entries
+
+    assert entry.notes == ()
+
+
+def test_a_gate_that_failed_on_one_machine_does_not_touch_the_column_of_another() -> None:
+    gate = never(measured(OLD, 1, 1.0, machine=replace(MACHINE, id="sha256:b")), "invalid", "gradients differ")
+    later = replace(gate, launch=replace(gate.launch, started="2026-11-20T12:00:00.000Z"))
+
+    (table,) = build_comparison([*cell(OLD, [0.1] * 3), later]).tables
+
+    assert table.labels == ("1.4.0", "1.4.0 cpu")
+    assert [entry.notes for entry in table.rows[0].entries] == [("invalid (import): gradients differ",), ()]
 
 
 def test_the_last_attempt_of_a_block_counts() -> None:
