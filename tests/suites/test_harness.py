@@ -106,13 +106,25 @@ def test_the_generator_gives_the_same_numbers_under_every_interpreter() -> None:
     assert len(said) == 1
 
 
-def test_short_iterations_are_grouped_until_a_sample_is_long_enough(bench: Bench) -> None:
-    launched = spin(bench, parameters={"points": 10})
+@pytest.mark.parametrize(("device", "shortest_s"), [("cpu", 0.001), ("cuda", 0.010)])
+def test_short_iterations_are_grouped_until_a_sample_is_long_enough(
+    bench: Bench, device: str, shortest_s: float
+) -> None:
+    launched = spin(bench, parameters={"points": 10}, device=device)
 
     group = launched.report.group["train_step"]
     assert group > 100
-    assert min(launched.report.samples["train_step"]) * group >= 0.0008
+    assert min(launched.report.samples["train_step"]) * group >= 0.8 * shortest_s
     assert launched.report.samples["train_step"][0] < 0.001
+
+
+def test_the_garbage_collector_is_off_inside_samples_and_on_before(bench: Bench) -> None:
+    bench.plant(SPIN, "import platform\n", "import gc\nimport platform\n")
+    bench.plant(SPIN, 'fetch=lambda: last["loss"]', "fetch=lambda: 2.0 if gc.isenabled() else 1.0")
+
+    launched = spin(bench)
+
+    assert (launched.sanity("loss_falls")["first"], launched.sanity("loss_falls")["last"]) == (2.0, 1.0)
 
 
 def test_a_phase_ends_when_its_time_is_up_but_not_below_five_samples(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 from __future__ import absolute_import, division, print_function
 
 import math
+import os
 
 import harness
 import jax
@@ -80,6 +81,7 @@ def setup(job):
     return harness.Workload(
         steps={"train_step": train_step}, fetch=lambda: last["loss"], gradients=gradients, sync=sync,
         sync_name="block_until_ready", parameter_count=sum(int(value.size) for value in weights.values()),
-        facts={"threads": job.threads, "precision": job.precision, "matmul_precision": MATMUL[job.precision],
+        facts={"threads": None, "xla_flags": os.environ.get("XLA_FLAGS"),  # it takes the CPUs it may run on
+               "precision": job.precision, "matmul_precision": MATMUL[job.precision],
                "platform": device.platform, "device": device.device_kind,
                "backend": device.client.platform_version})

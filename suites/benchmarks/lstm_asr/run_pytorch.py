@@ -7,6 +7,7 @@ import re
 import harness
 import numpy
 import torch
+import torch.backends.cudnn
 import torch.nn.functional as F
 from torch import nn
 from torch.autograd import Variable
