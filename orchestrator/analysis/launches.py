@@ -27,34 +27,34 @@ class Launches:
 
 def summarise(records: Sequence[Record], phase: str) -> Launches:
     """Sum up the records of one cell, n >= 1, in any order; seconds per iteration of one phase."""
-    last = _last_attempts(records)
-    newest = max(last, key=lambda record: record.launch.started)
-    kept = [record for record in last if record.cell.comparable == newest.cell.comparable]
+    launched, unlaunched = _last_attempts(records)
+    newest = max(launched or unlaunched, key=lambda record: record.launch.started)
+    kept = [record for record in launched if record.cell.comparable == newest.cell.comparable]
     times = [(record, _median(record, phase)) for record in kept]
     good = [record for record, time_s in times if time_s is not None]
     bad = [record for record, time_s in times if time_s is None]
-    notes = (*_marks(good, phase), *_left_out(len(last) - len(kept)))
+    partly = (f"{len(bad)} of {len(kept)} launches: {_reasons(bad, phase)}",) if good and bad else ()
+    later = (f"not launched again: {_reasons(unlaunched, phase)}",) if good and unlaunched else ()
     return Launches(
         medians_s={_block(record): time_s for record, time_s in times if time_s is not None},
         paired=frozenset(_block(record) for record in good if record.launch.paired),
-        launched=sum(record.launch.block is not None for record in kept),
-        failure=_reasons(bad, phase) if not good else None,
-        notes=(f"{len(bad)} of {len(kept)} launches: {_reasons(bad, phase)}", *notes) if good and bad else notes,
+        launched=len(kept),
+        failure=None if good else _reasons([*bad, *unlaunched], phase),
+        notes=(*partly, *later, *_marks(good, phase), *_left_out(len(launched) - len(kept))),
         comparable=newest.cell.comparable,
         code_sha256=newest.workload.code_sha256,
     )
 
 
-def _last_attempts(records: Sequence[Record]) -> list[Record]:
-    """Keep the last attempt of each block; a gate that failed counts only if nothing was launched after it."""
+def _last_attempts(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Return the last attempt of each block, and what kept the cell from being launched since, if anything did."""
     ordered = sorted(records, key=lambda record: (record.launch.attempt, record.launch.started))
     blocks = {_block(record): record for record in ordered if record.launch.block is not None}
-    others = [record for record in ordered if record.launch.block is None]
-    if not blocks:
-        return others[-1:]
-    latest = max(record.launch.started for record in blocks.values())
-    gates = [one for one in others if one.status != "unsupported" and one.launch.started > latest]
-    return [*blocks.values(), *gates[-1:]]
+    latest = max((record.launch.started for record in blocks.values()), default="")
+    unlaunched = [record for record in ordered if record.launch.block is None and record.launch.started > latest]
+    if blocks:
+        unlaunched = [record for record in unlaunched if record.status != "unsupported"]
+    return list(blocks.values()), unlaunched[-1:]
 
 
 def _block(record: Record) -> Block:
@@ -81,20 +81,27 @@ def _reason(record: Record, phase: str) -> str:
 
 
 def _marks(good: Sequence[Record], phase: str) -> tuple[str, ...]:
-    """Say what weakens the times: a busy machine, too few samples, throttling, compilation, a cut block."""
+    """Say what weakens the times: too few samples, a busy machine, throttling, compilation, a cut block.
+
+    Without counts and loads, which the records have: cells with the same trouble share a footnote.
+    """
     short = [len(record.samples[phase]) for record in good if len(record.samples[phase]) < record.protocol.samples]
-    busy = [record.launch.load or 0 for record in good if _is_busy(record)]
-    throttled = sum(bool((record.telemetry or {}).get("throttle")) for record in good)
-    cut = sum(not record.launch.paired for record in good)
-    compiled = any(record.environment and record.environment.flags.get("jit") for record in good)
+    busy = [record for record in good if _is_busy(record)]
+    throttled = [record for record in good if (record.telemetry or {}).get("throttle")]
+    compiled = [record for record in good if record.environment and record.environment.flags.get("jit")]
+    cut = [record for record in good if not record.launch.paired]
     marks = (
-        (short, f"{min(short, default=0)} of {good[0].protocol.samples if good else 0} samples: time limit"),
-        (busy, f"busy machine: load {max(busy, default=0):.1f} before {len(busy)} of {len(good)} launches"),
-        (throttled, f"hardware throttling in {throttled} of {len(good)} launches"),
+        (short, f"{min(short, default=0)} samples in the time limit, fewer than asked for"),
+        (busy, f"busy machine: load above its CPUs before {_share(busy, good)}"),
+        (throttled, f"hardware throttling in {_share(throttled, good)}"),
         (compiled, "the GPU's code was compiled from PTX at the start"),
-        (cut, f"not paired: a stop cut {cut} of {len(good)} blocks in two"),
+        (cut, f"not paired: a stop cut the block of {_share(cut, good)} in two"),
     )
     return tuple(text for applies, text in marks if applies)
+
+
+def _share(some: Sequence[Record], good: Sequence[Record]) -> str:
+    return "every launch" if len(some) == len(good) else "some launches"
 
 
 def _is_busy(record: Record) -> bool:
@@ -104,4 +111,4 @@ def _is_busy(record: Record) -> bool:
 
 
 def _left_out(count: int) -> tuple[str, ...]:
-    return (f"{count} launches of other code left out",) if count else ()
+    return (f"older launches of other code or protocol left out: {count}",) if count else ()

@@ -115,7 +115,7 @@ def _tell_missing(row: Cells, cells: Mapping[RowId, Cells]) -> dict[Column, Laun
     """Mark cells with fewer launches than others have: the run was stopped, or runs of different length are merged."""
     most = max(launches.launched for by_column in cells.values() for launches in by_column.values())
     return {
-        column: replace(one, notes=(*one.notes, f"{one.launched} launches where other cells have {most}"))
+        column: replace(one, notes=(*one.notes, f"launches: {one.launched}, where other cells have {most}"))
         if 0 < one.launched < most
         else one
         for column, one in row.items()

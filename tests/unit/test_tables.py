@@ -217,6 +217,21 @@ def test_a_gate_that_passed_later_leaves_no_trace_of_its_failure() -> None:
     assert entry.notes == ()
 
 
+def test_an_image_that_could_not_be_built_again_keeps_the_times_it_has() -> None:
+    records = cell(OLD, [0.1] * 3)
+    unbuilt = never(records[0], "failed", "no space left")
+    later = replace(
+        unbuilt,
+        cell=CellKeys(id=OLD, key="", comparable=""),
+        launch=replace(unbuilt.launch, started="2026-11-20T12:00:00.000Z"),
+    )
+
+    (entry,) = only_row(build_comparison([*records, later])).entries
+
+    assert entry.launches == entry.launched == 3
+    assert entry.notes == ("not launched again: failed (import): no space left",)
+
+
 def test_an_image_that_another_engine_could_not_run_is_no_failed_launch_of_this_one() -> None:
     records = cell(OLD, [0.1] * 3)
     elsewhere = never(records[0], "unsupported", "Python 2.7 needs docker")
@@ -311,7 +326,7 @@ def test_launches_whose_block_was_cut_are_compared_unpaired_and_marked() -> None
     assert entry.is_paired is False
     assert verdicts([entry]) == ["faster"]
     assert "ratio of unpaired launches (Welch)" in entry.notes
-    assert "not paired: a stop cut 3 of 3 blocks in two" in entry.notes
+    assert "not paired: a stop cut the block of every launch in two" in entry.notes
 
 
 def test_blocks_of_different_runs_are_not_paired() -> None:
@@ -325,9 +340,9 @@ def test_blocks_of_different_runs_are_not_paired() -> None:
 @pytest.mark.parametrize(
     ("change", "note"),
     [
-        ("load", "busy machine: load 3.5 before 3 of 3 launches"),
-        ("samples", "1 of 3 samples: time limit"),
-        ("throttle", "hardware throttling in 3 of 3 launches"),
+        ("load", "busy machine: load above its CPUs before every launch"),
+        ("samples", "1 samples in the time limit, fewer than asked for"),
+        ("throttle", "hardware throttling in every launch"),
         ("jit", "the GPU's code was compiled from PTX at the start"),
     ],
 )
@@ -345,6 +360,16 @@ def test_what_weakens_a_time_is_its_footnote(change: str, note: str) -> None:
     (entry,) = only_row(build_comparison([weakened(one) for one in cell(OLD, [0.1] * 3)])).entries
 
     assert entry.notes == (note,)
+
+
+def test_launches_of_older_code_are_left_out_and_counted() -> None:
+    old, *new = cell(OLD, [0.9, 0.1, 0.1, 0.1])
+    older = replace(old, cell=replace(old.cell, comparable="sha256:x"), workload=replace(old.workload, code_sha256="x"))
+
+    (entry,) = only_row(build_comparison([older, *new])).entries
+
+    assert entry.value_s == pytest.approx(0.1)
+    assert entry.notes == ("older launches of other code or protocol left out: 1",)
 
 
 @pytest.mark.parametrize("samples", [(), (math.nan,), (math.inf,), (0.0,), (-1.0,)])
@@ -389,7 +414,7 @@ def test_a_run_that_was_stopped_says_how_many_launches_are_missing() -> None:
 
     entry = only_row(comparison).entries[1]
 
-    assert "2 launches where other cells have 3" in entry.notes
+    assert "launches: 2, where other cells have 3" in entry.notes
 
 
 def test_each_phase_has_its_own_table() -> None:
