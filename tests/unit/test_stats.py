@@ -2,7 +2,7 @@ import math
 import random
 
 import pytest
-import scipy.stats  # type: ignore[import-untyped,unused-ignore]
+import scipy.stats
 
 from orchestrator.analysis.stats import (
     Interval,

@@ -1,9 +1,12 @@
+import json
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import scipy.stats
 
 from orchestrator.analysis.comparison import Comparison, Entry, Row
 from orchestrator.analysis.published import read_published
@@ -24,8 +27,10 @@ from orchestrator.records import (
     Workload,
 )
 from orchestrator.specs import Gpu, Machine
+from orchestrator.store import RunFolder
 
 BRAUN = Path(__file__).parents[2] / "suites" / "published" / "braun2018.csv"
+RECORDS = Path(__file__).parents[1] / "data" / "records"
 LABELS = {"cudnn_lstm": "cuDNNLSTM", "lstmcell_fused": "LSTMCell-fused", "lstmcell_basic": "LSTMCell-basic"}
 MACHINE = Machine(id="sha256:a", cpu="Xeon A", cores=2, cpus=(0, 1), memory_bytes=2**34, kernel="6.1")
 OLD, NEW = "pytorch-1.4.0", "pytorch-2.13.0"
@@ -478,6 +483,32 @@ def test_two_implementations_have_no_rank_agreement() -> None:
 
     assert table.published
     assert table.ranks == ()
+
+
+def test_the_ratios_of_a_real_run_are_those_that_scipy_computes_from_its_files() -> None:
+    records, complaints = RunFolder(path=RECORDS.parent).read_records()
+    launches = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDS.glob("*.json"))]
+
+    def logs(image: str, implementation: str) -> list[float]:
+        chosen = [
+            one
+            for one in launches
+            if (one["image"]["name"], one["workload"]["implementation"]) == (image, implementation)
+        ]
+        chosen.sort(key=lambda one: one["launch"]["block"])
+        return [math.log(statistics.median(one["samples"]["train_step"])) for one in chosen]
+
+    (table,) = build_comparison(records).tables
+
+    assert complaints == ()
+    assert table.labels == ("1.0.1 cu90 on cpu", "2.13.0 cpu")
+    for row in table.rows:
+        new, old = logs("pytorch-2.13.0", row.implementation), logs("pytorch-1.0.1", row.implementation)
+        expected = scipy.stats.ttest_rel(new, old).confidence_interval(0.95)
+        interval = row.entries[1].ratio_interval
+        assert interval is not None
+        assert math.log(interval.low) == pytest.approx(expected.low)
+        assert math.log(interval.high) == pytest.approx(expected.high)
 
 
 def test_rows_follow_the_order_asked_for() -> None:
