@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
     {"__init__", "errors", "specs", "records"},
     {"process", "machine", "console", "gpus", "names", "yaml_lines"},
-    {"loading", "configuration", "keys", "interpreters"},
+    {"loading", "definitions", "configuration", "keys", "interpreters"},
     {
         "engines",
         "fleet",
@@ -19,13 +19,16 @@ LAYERS = (
         "store",
         "locking",
         "wheelhouse",
+        "indexes",
+        "resolving",
         "telemetry",
         "gates",
         "workloads",
     },
     {"analysis"},
+    {"health"},
     {"recording", "launching", "gating", "building", "running", "doctor"},
-    {"studies"},
+    {"workbench", "listing", "providing", "reporting", "studies"},
     {"cli"},
     {"__main__"},
 )
@@ -33,8 +36,8 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 
 def place(module: str) -> str:
-    part = module.split(".")[1]
-    return part if (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").is_file() else "__init__"
+    part = module.partition(".")[2].partition(".")[0]
+    return part if part and ((PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").is_file()) else "__init__"
 
 
 def imports(path: Path) -> set[str]:
