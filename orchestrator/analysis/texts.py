@@ -56,7 +56,12 @@ def ratio(entry: Entry) -> str:
     if entry.ratio is None:
         return ""
     bounds = entry.ratio_interval
-    return digits(entry.ratio) + (f" [{digits(bounds.low)}, {digits(bounds.high)}]" if bounds else "")
+    return _factor(entry.ratio) + (f" [{_factor(bounds.low)}, {_factor(bounds.high)}]" if bounds else "")
+
+
+def _factor(value: float) -> str:
+    # Around 1 the third decimal decides: same means within 2 %.
+    return f"{value:.3f}" if 0.1 <= value < 10 else digits(value)
 
 
 def verdict(entry: Entry) -> str:

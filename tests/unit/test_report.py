@@ -170,6 +170,12 @@ def test_a_wide_terminal_gets_the_versions_as_columns() -> None:
     assert any("1.4.0 cpu" in line and "2.13.0 cpu" in line for line in lines)
 
 
+def test_ratios_around_one_have_the_third_decimal_that_decides_the_verdict() -> None:
+    near = replace(FASTER, ratio=1.0123, ratio_interval=Interval(low=0.9771, high=12.34))
+
+    assert "1.012 [0.977, 12.3]" in render_terminal(comparison((BASE, near)), 120)
+
+
 def test_an_inconclusive_entry_says_how_many_blocks_more_and_the_legend_explains_it() -> None:
     text = render_terminal(comparison((BASE, OPEN)), 120)
 
