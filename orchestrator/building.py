@@ -127,7 +127,7 @@ def _build(
     for context in contexts:
         image = built[context.target.name]
         done[context.target.name] = (
-            NotBuilt(target=context.target, phase="build", reason=image)
+            NotBuilt(target=context.target, phase="build", reason=image + _damage(context.target, workshop))
             if isinstance(image, str)
             else _keep_or_discard(engine, image)
         )
@@ -189,6 +189,14 @@ def _fill(context: BuildContext, lock: Lock, workshop: Workshop) -> None:
     shutil.copyfile(image.folder / "Dockerfile", context.folder / "Dockerfile")
     (context.folder / "requirements.txt").write_text(requirements(lock), encoding="utf-8")
     workshop.wheelhouse.link(wheels.pins, context.folder / "wheels")
+
+
+def _damage(target: ImageVariant, workshop: Workshop) -> str:
+    """Say whether a damaged disk is why a build failed: installers check hashes, but cannot mend them."""
+    damaged = workshop.wheelhouse.remove_damaged(read_lock(target.lock_path))
+    return (
+        f"\nDamaged on disk and removed: {', '.join(damaged)}. Build again: it is downloaded anew." if damaged else ""
+    )
 
 
 def _keep_or_discard(engine: Engine, image: BuiltImage) -> BuiltImage | NotBuilt:

@@ -24,6 +24,11 @@ class Indexes:
     certificates: str | None = None
     proxy: str | None = None
 
+    @property
+    def uv_arguments(self) -> tuple[str, ...]:
+        """What uv takes from its command line alone."""
+        return ("--no-index",) if self.no_index else ()
+
     def uv_environment(self, extra: str | None) -> dict[str, str]:
         """Say the same to uv, by its environment: addresses may hold passwords, and command lines are logged.
 
@@ -37,8 +42,9 @@ class Indexes:
             "UV_EXTRA_INDEX_URL": " ".join(more),
             "UV_FIND_LINKS": ",".join(links),
             "UV_INSECURE_HOST": " ".join(self.trusted_hosts),
-            "UV_NO_INDEX": "1" if self.no_index else None,
             "SSL_CERT_FILE": self.certificates,
+            # Without a bundle of its own pip trusts what the system trusts (from 24.2); uv only on request.
+            "UV_SYSTEM_CERTS": None if self.certificates else "1",
             "ALL_PROXY": self.proxy,
             # pip takes the best version of all its indexes; uv would stop at the first that knows the name.
             "UV_INDEX_STRATEGY": "unsafe-best-match",

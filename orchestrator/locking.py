@@ -32,11 +32,15 @@ class Pin:
     marker: str | None = None  # of installers.txt: python_version == "3.6"
 
     @property
+    def what(self) -> str:
+        """Name and version, or name and address."""
+        return f"{self.name} @ {self.url}" if self.url else f"{self.name}=={self.version}"
+
+    @property
     def requirement(self) -> str:
-        """The line pip reads to fetch the wheel."""
-        where = f" @ {self.url}" if self.url else f"=={self.version}"
+        """The line of the lock file."""
         marker = f" ; {self.marker}" if self.marker else ""
-        return f"{self.name}{where}{marker} --hash=sha256:{self.sha256}"
+        return f"{self.what}{marker} --hash=sha256:{self.sha256}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,29 +101,31 @@ def _resolve_anywhere(
     """Ask the user's own indexes first: they may be all that answers here; then the row's index as well."""
     places = (None, target.variant.index) if target.variant.index else (None,)
     for place in places:
-        done = _compile(target, requirements, {**env, **indexes.uv_environment(place)})
+        done = _compile(target, requirements, indexes.uv_arguments, {**env, **indexes.uv_environment(place)})
         if done.exit_code == 0:
             packages: list[dict[str, object]] = tomllib.loads(done.stdout).get("packages", [])
             return packages
     raise LockError(f"{target.name}: cannot resolve {', '.join(requirements)}: {explain_uv(done.stderr)}. {_ADVICE}")
 
 
-def _compile(target: ImageVariant, requirements: Sequence[str], env: Mapping[str, str]) -> process.Finished:
+def _compile(
+    target: ImageVariant, requirements: Sequence[str], arguments: tuple[str, ...], env: Mapping[str, str]
+) -> process.Finished:
     """Let uv resolve for the full patch version: `3.6` would mean 3.6.0, which newer wheels refuse."""
     with tempfile.TemporaryDirectory(prefix="orch-lock-") as folder:
         asked = Path(folder) / "requirements.in"
-        # A wheel `2.13.0+cpu` in some folder would satisfy `==2.13.0`, and win; it does not satisfy `===2.13.0`.
-        exact = (_EXACT.sub(r"\1===\2", one) for one in requirements)
-        asked.write_text("\n".join(exact), encoding="utf-8")
+        asked.write_text("\n".join(exact(one) for one in requirements), encoding="utf-8")
         argv = (
             *(find_uv_bin(), "pip", "compile", "--quiet", "--no-config", "--no-build", "--no-header", "--no-annotate"),
             *("--python", sys.executable, "--python-version", target.image.python),
-            *("--python-platform", f"x86_64-manylinux_2_{_GLIBC}", "--format", "pylock.toml", str(asked)),
+            *("--python-platform", f"x86_64-manylinux_2_{_GLIBC}", "--format", "pylock.toml", *arguments, str(asked)),
         )
         return process.run(argv, timeout_s=_TIMEOUT_S, env=env, cwd=Path(folder), check=False)
 
 
-_EXACT = re.compile(r"^([\w.\[\],-]+)==([^=*;,]+)$")
+def exact(requirement: str) -> str:
+    """Ask for a version to the letter: a wheel `2.13.0+cpu` in some folder would satisfy `==2.13.0`, and win."""
+    return re.sub(r"^([\w.\[\],-]+)==([^=*;,]+)$", r"\1===\2", requirement)
 
 
 _ADVICE = (
@@ -139,7 +141,7 @@ def explain_uv(stderr: str) -> str:
     parts = [part.strip(" .") for part in text.removeprefix("error: ").split("cause:")]
     parts = [part for part in parts if part]
     is_network = any(word in text for word in ("Failed to fetch", "error sending request"))
-    return f"no network ({parts[-1]})" if is_network else ": ".join(dict.fromkeys((parts[0], parts[-1])))
+    return f"an index does not answer ({parts[-1]})" if is_network else ": ".join(dict.fromkeys((parts[0], parts[-1])))
 
 
 def _files(package: Mapping[str, object]) -> list[_File]:

@@ -15,7 +15,7 @@ from orchestrator import process
 from orchestrator.errors import LockError, WheelError
 from orchestrator.indexes import PIP
 from orchestrator.locking import Lock, Pin, read_lock, read_pins
-from orchestrator.resolving import PLATFORMS, abi, find_hashes
+from orchestrator.resolving import PLATFORMS, abi, exact, find_hashes
 from orchestrator.specs import ImageVariant
 
 _TIMEOUT_S = 4 * 3600.0  # of one image's downloads
@@ -72,6 +72,13 @@ class Wheelhouse:
                 self._download(replace(lock, pins=wanted), index, Path(incoming), log_file)
                 return self._take_in(lock, wanted, Path(incoming))
 
+    def remove_damaged(self, lock: Lock) -> tuple[str, ...]:
+        """Remove wheels whose content is no longer what their name says; returns their file names. Reads them all."""
+        damaged = [pin for pin in lock.pins if self.path(pin).exists() and _sha256(self.path(pin)) != pin.sha256]
+        for pin in damaged:
+            self.path(pin).unlink()
+        return tuple(pin.file for pin in damaged)
+
     def link(self, pins: Iterable[Pin], folder: Path) -> None:
         """Put wheels into a folder as hard links; as copies where it lies on another disk."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +100,7 @@ class Wheelhouse:
             if lock is None:
                 return bool(find_hashes(target, target.requirements, self.env))
             missing = self.missing(lock)
-            wanted = tuple(pin.requirement.partition(" --hash")[0] for pin in missing)
+            wanted = tuple(pin.what for pin in missing)
             found = find_hashes(target, wanted, self.env) if missing else frozenset()
         except LockError:
             return False
@@ -105,7 +112,8 @@ class Wheelhouse:
 
     def _download(self, lock: Lock, index: str | None, incoming: Path, log_file: Path | None) -> None:
         listed = incoming / "requirements.txt"
-        listed.write_text("".join(f"{pin.requirement}\n" for pin in lock.pins), encoding="utf-8")
+        lines = (f"{exact(pin.what)} --hash=sha256:{pin.sha256}\n" for pin in lock.pins)
+        listed.write_text("".join(lines), encoding="utf-8")
         for place in _places(index):
             argv = (
                 *(*PIP, "download", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir"),

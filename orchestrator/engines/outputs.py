@@ -12,6 +12,8 @@ def collect_outputs(folder: Path, at_most_bytes: int) -> Mapping[str, bytes]:
     at_most_bytes: of all files together. No link is followed.
     Raises ValueError if there is more, or anything but regular files and folders.
     """
+    if folder.is_symlink():
+        raise ValueError("out/ is a link")
     files: dict[str, bytes] = {}
     left = at_most_bytes
     for path in _walk(folder):
@@ -29,10 +31,11 @@ def collect_outputs(folder: Path, at_most_bytes: int) -> Mapping[str, bytes]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
-        elif entry.is_file(follow_symlinks=False):
-            yield Path(entry.path)
+    for path in sorted(folder.iterdir()):
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            yield from _walk(path)
+        elif stat.S_ISREG(mode):
+            yield path
         else:
-            raise ValueError(f"out/ holds a link or a special file: {entry.name!r}")
+            raise ValueError(f"out/ holds a link or a special file: {path.name!r}")

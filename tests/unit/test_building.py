@@ -1,0 +1,227 @@
+"""Building: what is there is found, what fails does not stop the rest, only what passed its check is kept."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from orchestrator.building import Cost, NotBuilt, Workshop, build_images, check_space, estimate_build, find_built
+from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
+from orchestrator.errors import DiskError, EngineError, UsageError
+from orchestrator.locking import Lock, Pin, write_lock
+from orchestrator.specs import Image, ImageVariant, Variant
+from orchestrator.wheelhouse import Wheelhouse
+
+WHEEL = b"content"
+PIN = Pin(
+    name="torch", version="1", file="torch-1-py3-none-any.whl", sha256=sha256(WHEEL).hexdigest(), bytes=len(WHEEL)
+)
+INSTALLER = replace(PIN, name="pip", file="pip-1-py3-none-any.whl", marker='python_version >= "3"')
+
+
+@dataclass
+class FakeEngine:
+    """An engine whose images are names in memory; it says of a framework what the test wants."""
+
+    name: str = "fake"
+    says: Mapping[str, object] = field(default_factory=lambda: {"version": "1", "works": True})
+    without_base: str = ""
+    unbuildable: str = ""
+    kept: dict[str, BuiltImage] = field(default_factory=dict)
+    discarded: list[str] = field(default_factory=list)
+    contents: dict[str, list[str]] = field(default_factory=dict)
+
+    def check(self) -> str:
+        return "fake 1"
+
+    def unsupported_reason(self, target: ImageVariant) -> str | None:
+        return None if target.name else "no name"
+
+    def resolve_base(self, target: ImageVariant, base_digest: str | None) -> str:
+        if target.image.version == self.without_base:
+            raise EngineError("no such base. Name a mirror.")
+        return f"{target.image.base}@{base_digest}"
+
+    def find(self, context: BuildContext) -> BuiltImage | None:
+        return self.kept.get(context.inputs_sha256)
+
+    def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
+        assert log_folder.is_dir()
+        return {context.target.name: self._build(context) for context in contexts}
+
+    def _build(self, context: BuildContext) -> BuiltImage | str:
+        files = (path for path in context.folder.rglob("*") if path.is_file())
+        self.contents[context.target.name] = sorted(path.relative_to(context.folder).as_posix() for path in files)
+        if context.target.image.version == self.unbuildable:
+            return "exit code 1"
+        return BuiltImage(
+            target=context.target,
+            reference=f"building:{context.target.name}",
+            digest="sha256:0",
+            base=context.base,
+            inputs_sha256=context.inputs_sha256,
+            lock_sha256=context.lock_sha256,
+        )
+
+    def keep(self, image: BuiltImage) -> BuiltImage:
+        self.kept[image.inputs_sha256] = replace(image, reference=image.target.name)
+        return self.kept[image.inputs_sha256]
+
+    def discard(self, image: BuiltImage) -> None:
+        self.discarded.append(image.reference)
+
+    def launch(self, image: BuiltImage, job: Job) -> Outcome:
+        assert job.files["check.py"] == b"check"
+        said = {**self.says, "version": self.says.get(image.target.name, image.target.image.version)}
+        return Outcome(status="exited", exit_code=0, files={"check.json": json.dumps(said).encode()}, log="")
+
+    def reap(self, run: str | None = None) -> tuple[str, ...]:
+        return (run,) if run else ()
+
+
+def make_targets(tmp_path: Path, *versions: str) -> list[ImageVariant]:
+    """Make a family with locked rows, and the wheelhouse that has their wheels."""
+    family = tmp_path / "images" / "pytorch"
+    family.mkdir(parents=True)
+    (family / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n", encoding="utf-8")
+    (family / "check.py").write_text("check", encoding="utf-8")
+    installers = f"# file: {INSTALLER.file} {INSTALLER.bytes}\n{INSTALLER.requirement}\n"
+    (family.parent / "installers.txt").write_text(installers, encoding="utf-8")
+    wheelhouse = make_workshop(tmp_path).wheelhouse
+    for pin in (PIN, INSTALLER):
+        wheelhouse.path(pin).parent.mkdir(parents=True, exist_ok=True)
+        wheelhouse.path(pin).write_bytes(WHEEL)
+    return [make_target(family, version) for version in versions]
+
+
+def make_target(family: Path, version: str) -> ImageVariant:
+    variant = Variant(name="cpu")
+    image = Image(
+        family="pytorch",
+        framework="pytorch",
+        version=version,
+        released="2019",
+        python="3.6.15",
+        base="python:3.6-slim",
+        requirements=("torch==1",),
+        variants=(variant,),
+        folder=family,
+    )
+    target = ImageVariant(image=image, variant=variant)
+    name = replace(PIN, name="torch")
+    extra = replace(PIN, name=f"extra{version.replace('.', '')}")  # so that no two rows have the same inputs
+    lock = Lock(
+        image=target.name, python="3.6.15", base=image.base, base_digest=None, date="2026-11-20", pins=(name, extra)
+    )
+    write_lock(target.lock_path, lock)
+    return target
+
+
+def make_workshop(tmp_path: Path) -> Workshop:
+    said: list[str] = []
+    wheelhouse = Wheelhouse(folder=tmp_path / "wheelhouse", env={})
+    return Workshop(wheelhouse=wheelhouse, folder=tmp_path / "build", locked_only=True, say=said.append)
+
+
+def test_an_image_is_built_from_a_folder_of_its_own_checked_and_kept(tmp_path: Path) -> None:
+    (target,) = make_targets(tmp_path, "1.0")
+    engine = FakeEngine()
+
+    (built,) = build_images(engine, [target], make_workshop(tmp_path))
+
+    assert isinstance(built, BuiltImage)
+    assert built.reference == target.name
+    assert engine.contents[target.name] == [
+        "Dockerfile",
+        "requirements.txt",
+        "wheels/pip-1-py3-none-any.whl",
+        "wheels/torch-1-py3-none-any.whl",
+    ]
+    assert not list((tmp_path / "build" / "contexts").iterdir())
+
+
+def test_what_is_built_is_found_and_not_built_again(tmp_path: Path) -> None:
+    targets = make_targets(tmp_path, "1.0", "1.1")
+    engine = FakeEngine()
+    first = build_images(engine, targets, make_workshop(tmp_path))
+    engine.contents.clear()
+
+    again = build_images(engine, targets, make_workshop(tmp_path))
+
+    assert again == first
+    assert engine.contents == {}
+    assert list(find_built(engine, targets)) == [target.name for target in targets]
+
+
+@pytest.mark.parametrize(
+    ("engine", "phase", "reason"),
+    [
+        (FakeEngine(without_base="1.1"), "base", "no such base. Name a mirror."),
+        (FakeEngine(unbuildable="1.1"), "build", "exit code 1"),
+        (
+            FakeEngine(says={"works": True, "pytorch-1.1+cpu": "1.2"}),
+            "health",
+            "version 1.1 promised, 1.2 found",
+        ),
+    ],
+    ids=["base", "build", "health"],
+)
+def test_one_that_fails_does_not_stop_the_others(tmp_path: Path, engine: FakeEngine, phase: str, reason: str) -> None:
+    targets = make_targets(tmp_path, "1.0", "1.1", "1.2")
+
+    first, second, third = build_images(engine, targets, make_workshop(tmp_path))
+
+    assert isinstance(first, BuiltImage)
+    assert isinstance(third, BuiltImage)
+    assert isinstance(second, NotBuilt)
+    assert (second.phase, second.reason) == (phase, reason)
+
+
+def test_an_image_that_does_not_pass_is_discarded_and_not_found_later(tmp_path: Path) -> None:
+    (target,) = make_targets(tmp_path, "1.1")
+    engine = FakeEngine(says={"works": False})
+
+    build_images(engine, [target], make_workshop(tmp_path))
+
+    assert engine.discarded == ["building:pytorch-1.1+cpu"]
+    assert find_built(engine, [target]) == {}
+
+
+def test_an_image_without_a_lock_is_not_resolved_where_only_locks_count(tmp_path: Path) -> None:
+    (target,) = make_targets(tmp_path, "1.0")
+    target.lock_path.unlink()
+
+    (built,) = build_images(FakeEngine(), [target], make_workshop(tmp_path))
+
+    assert isinstance(built, NotBuilt)
+    assert built.phase == "lock"
+    assert "orch lock pytorch-1.0+cpu" in built.reason
+
+
+def test_the_cost_counts_what_is_missing_and_what_lies_twice(tmp_path: Path) -> None:
+    (target,) = make_targets(tmp_path, "1.0")
+    wheelhouse = make_workshop(tmp_path).wheelhouse
+    wheelhouse.path(PIN).unlink()
+
+    cost = estimate_build([target], wheelhouse)
+
+    # Two entries of 7 bytes: downloaded 14, a copy 14, unpacked 28, and 0.2 GB of base.
+    assert cost == Cost(download_bytes=14, disk_bytes=56 + 200_000_000, unknown=())
+
+
+def test_too_little_disk_stops_before_anything_is_fetched(tmp_path: Path) -> None:
+    cost = Cost(download_bytes=1, disk_bytes=10**18, unknown=())
+
+    with pytest.raises(DiskError, match=r"1000000000\.00 GB of disk are needed"):
+        check_space(cost, tmp_path / "not yet there", ask_above_bytes=20 * 10**9, agreed=True)
+
+
+def test_a_large_download_wants_a_yes(tmp_path: Path) -> None:
+    cost = Cost(download_bytes=21, disk_bytes=1, unknown=())
+
+    check_space(cost, tmp_path, ask_above_bytes=20, agreed=True)
+    with pytest.raises(UsageError, match="--yes"):
+        check_space(cost, tmp_path, ask_above_bytes=20, agreed=False)

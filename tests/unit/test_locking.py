@@ -1,0 +1,156 @@
+"""Lock files: read as they were written, refused with file and line where damaged, hashed by what they install."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ConfigurationError, LockError
+from orchestrator.locking import Lock, Pin, check_lock, inputs_sha256, lock_sha256, read_lock, requirements, write_lock
+from orchestrator.specs import Image, ImageVariant, Variant
+
+TORCH = Pin(
+    name="torch", version="1.0.1", file="torch-1.0.1-cp36-cp36m-manylinux1_x86_64.whl", sha256="a" * 64, bytes=560
+)
+NUMPY = Pin(
+    name="numpy", version="1.16.6", file="numpy-1.16.6-cp36-cp36m-manylinux1_x86_64.whl", sha256="b" * 64, bytes=17
+)
+LOCK = Lock(
+    image="pytorch-1.0.1+cu90",
+    python="3.6.15",
+    base="python:3.6-slim-bullseye",
+    base_digest="sha256:" + "c" * 64,
+    date="2026-11-20",
+    pins=(NUMPY, TORCH),
+)
+
+
+def make_target(*requirements: str, python: str = "3.6.15") -> ImageVariant:
+    variant = Variant(name="cu90", cuda="9.0")
+    image = Image(
+        family="pytorch",
+        framework="pytorch",
+        version="1.0.1",
+        released="2019-02-07",
+        python=python,
+        base="python:3.6-slim-bullseye",
+        requirements=requirements or ("torch==1.0.1", "numpy==1.16.6"),
+        variants=(variant,),
+        folder=Path("images/pytorch"),
+    )
+    return ImageVariant(image=image, variant=variant)
+
+
+def damaged(tmp_path: Path, old: str, new: str) -> Path:
+    path = tmp_path / "pytorch-1.0.1+cu90.txt"
+    write_lock(path, LOCK)
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        LOCK,
+        replace(LOCK, base_digest=None),
+        replace(LOCK, pins=(replace(TORCH, bytes=None),)),
+        replace(LOCK, pins=(replace(TORCH, url="https://download.pytorch.org/whl/cu90/torch-1.0.1.whl"),)),
+        replace(LOCK, pins=(replace(TORCH, marker='python_version == "3.6"'),)),
+        replace(LOCK, pins=(replace(TORCH, version="2.13.0+cpu", file="torch-2.13.0+cpu-cp311-cp311-x.whl"),)),
+    ],
+    ids=["plain", "no digest", "unknown size", "address", "marker", "local version"],
+)
+def test_a_lock_is_read_as_it_was_written(tmp_path: Path, lock: Lock) -> None:
+    write_lock(tmp_path / "lock.txt", lock)
+
+    assert read_lock(tmp_path / "lock.txt") == lock
+
+
+def test_the_size_of_a_lock_is_the_sum_of_its_files_and_unknown_if_one_is_unknown() -> None:
+    assert LOCK.bytes == 577
+    assert replace(LOCK, pins=(TORCH, replace(NUMPY, bytes=None))).bytes is None
+
+
+def test_a_missing_lock_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(LockError, match=r"no lock\. Make it with: orch lock pytorch-1\.0\.1\+cu90"):
+        read_lock(tmp_path / "pytorch-1.0.1+cu90.txt")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("# python: 3.6.15", "# pyhton: 3.6.15", 2),
+        ("a" * 64, "a" * 63, 10),
+        ("# file: torch-1.0.1-cp36-cp36m-manylinux1_x86_64.whl 560\n", "", 9),
+        ("# file: numpy-1.16.6-cp36-cp36m-manylinux1_x86_64.whl 17", "# file: ../numpy.whl 17", 7),
+        ("torch==1.0.1", "torch>=1.0.1", 10),
+    ],
+    ids=["header", "hash", "no file line", "file outside", "not pinned"],
+)
+def test_a_damaged_lock_is_refused_with_its_line(tmp_path: Path, old: str, new: str, line: int) -> None:
+    path = damaged(tmp_path, old, new)
+
+    with pytest.raises(ConfigurationError, match=rf"pytorch-1\.0\.1\+cu90\.txt:{line}: .*orch lock"):
+        read_lock(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00binary", b"# image: x\n"], ids=["empty", "binary", "cut off"])
+def test_what_is_no_lock_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "lock.txt"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match=r"lock\.txt"):
+        read_lock(path)
+
+
+def test_a_lock_without_packages_is_refused(tmp_path: Path) -> None:
+    write_lock(tmp_path / "lock.txt", replace(LOCK, pins=()))
+
+    with pytest.raises(ConfigurationError, match="holds no package"):
+        read_lock(tmp_path / "lock.txt")
+
+
+def test_what_is_installed_offline_names_no_address() -> None:
+    lock = replace(LOCK, pins=(replace(TORCH, url="https://download.pytorch.org/whl/cu90/torch-1.0.1.whl"), NUMPY))
+
+    assert requirements(lock) == f"numpy==1.16.6 --hash=sha256:{'b' * 64}\ntorch==1.0.1 --hash=sha256:{'a' * 64}\n"
+
+
+def test_the_hash_of_a_lock_is_that_of_what_it_installs() -> None:
+    later = replace(LOCK, date="2027-01-01", pins=(TORCH, replace(NUMPY, bytes=None)))
+    other = replace(LOCK, pins=(TORCH, replace(NUMPY, sha256="d" * 64)))
+
+    assert lock_sha256(later) == lock_sha256(LOCK)
+    assert lock_sha256(other) != lock_sha256(LOCK)
+
+
+def test_inputs_differ_where_dockerfile_base_or_wheels_differ() -> None:
+    hashes = {
+        inputs_sha256(b"FROM a", "a@sha256:1", LOCK),
+        inputs_sha256(b"FROM b", "a@sha256:1", LOCK),
+        inputs_sha256(b"FROM a", "a@sha256:2", LOCK),
+        inputs_sha256(b"FROM a", "a@sha256:1", replace(LOCK, pins=(TORCH,))),
+        inputs_sha256(b"FROM aa", "@sha256:1", LOCK),
+    }
+
+    assert len(hashes) == 5
+
+
+def test_a_lock_of_its_row_passes() -> None:
+    check_lock(LOCK, make_target())
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (make_target("torch==1.0.1", "numpy==1.17.0"), r"asks for numpy==1\.17\.0, the lock has 1\.16\.6"),
+        (make_target("torch==1.0.1", "scipy==1.2.0"), r"asks for scipy==1\.2\.0, the lock has none"),
+        (make_target(python="3.7.16"), r"locked for python 3\.6\.15, the row says 3\.7\.16"),
+    ],
+    ids=["version", "package", "python"],
+)
+def test_a_lock_older_than_its_row_is_refused(target: ImageVariant, message: str) -> None:
+    with pytest.raises(LockError, match=message + r".*orch lock pytorch-1\.0\.1\+cu90"):
+        check_lock(LOCK, target)

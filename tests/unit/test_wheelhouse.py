@@ -1,0 +1,104 @@
+"""The store of wheels: by content, linked, never trusted by name; failures of pip said in three parts."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import LockError
+from orchestrator.locking import Lock, Pin
+from orchestrator.wheelhouse import Wheelhouse, explain_pip, find_installer
+
+CONTENT = b"a wheel"
+PIN = Pin(
+    name="numpy", version="1.16.6", file="numpy-1.16.6-cp36-cp36m-manylinux1_x86_64.whl", sha256="ab" * 32, bytes=7
+)
+LOCK = Lock(image="numpy-1", python="3.6.15", base="python:3.6", base_digest=None, date="2026-11-20", pins=(PIN,))
+
+
+def stock(tmp_path: Path, content: bytes = CONTENT) -> Wheelhouse:
+    wheelhouse = Wheelhouse(folder=tmp_path / "wheelhouse", env={})
+    path = wheelhouse.path(PIN)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    return wheelhouse
+
+
+def test_a_wheel_that_is_there_is_not_missing(tmp_path: Path) -> None:
+    assert stock(tmp_path).missing(LOCK) == ()
+
+
+def test_an_empty_wheelhouse_lacks_everything(tmp_path: Path) -> None:
+    assert Wheelhouse(folder=tmp_path, env={}).missing(LOCK) == (PIN,)
+
+
+def test_a_wheel_that_was_cut_off_is_missing(tmp_path: Path) -> None:
+    assert stock(tmp_path, CONTENT[:-1]).missing(LOCK) == (PIN,)
+
+
+def test_nothing_is_started_where_nothing_is_missing(tmp_path: Path) -> None:
+    assert stock(tmp_path).fetch(LOCK) == 0
+
+
+def test_a_context_gets_links_not_copies(tmp_path: Path) -> None:
+    wheelhouse = stock(tmp_path)
+
+    wheelhouse.link((PIN, PIN), tmp_path / "context" / "wheels")
+
+    assert os.path.samefile(tmp_path / "context" / "wheels" / PIN.file, wheelhouse.path(PIN))
+
+
+def test_the_size_is_that_of_all_wheels(tmp_path: Path) -> None:
+    assert stock(tmp_path).bytes() == len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("python", "pip"),
+    [
+        ("2.7.18", "20.3.4"),
+        ("3.6.15", "21.3.1"),
+        ("3.7.16", "24.0"),
+        ("3.8.18", "25.0.1"),
+        ("3.9.18", "26.0.1"),
+        ("3.10.13", "26.3"),
+        ("3.13.0", "26.3"),
+    ],
+)
+def test_each_python_gets_the_last_pip_it_runs(python: str, pip: str) -> None:
+    images = Path(__file__).parents[2] / "images"
+
+    assert find_installer(images, python).file.startswith(f"pip-{pip}-")
+
+
+def test_a_python_without_a_pip_is_named(tmp_path: Path) -> None:
+    (tmp_path / "installers.txt").write_text("# nothing yet\n", encoding="utf-8")
+
+    with pytest.raises(LockError, match=r"no pip for Python 3\.6\. Add its line"):
+        find_installer(tmp_path, "3.6.15")
+
+
+def test_a_wheel_of_another_content_is_named_with_both_hashes() -> None:
+    log = (
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated …\n"
+        "    numpy==1.16.6 from file:///srv/numpy-1.16.6-cp36-cp36m-manylinux1_x86_64.whl:\n"
+        f"        Expected sha256 {'ab' * 32}\n"
+        f"             Got        {'cd' * 32}\n"
+    )
+
+    assert explain_pip(log, (PIN,)).startswith(f"{PIN.file} has sha256 {'cd' * 32}, the lock says {'ab' * 32}. ")
+
+
+def test_no_network_is_called_so_and_what_was_wanted() -> None:
+    log = "WARNING: Retrying … Failed to establish a new connection: [Errno -2] Name or service not known\n"
+
+    text = explain_pip(log, (PIN,) * 5)
+
+    assert text.startswith("no network for numpy-1.16.6")
+    assert "and 2 more" in text
+    assert "pip config set" in text
+
+
+def test_any_other_failure_is_pips_own_word() -> None:
+    log = "Looking in links: /srv\nERROR: No matching distribution found for numpy==1.16.6\n"
+
+    assert explain_pip(log, (PIN,)).startswith("No matching distribution found for numpy==1.16.6 Check")
