@@ -30,18 +30,22 @@ cpu_clock = getattr(time, "process_time", None) or _posix_clock(2)
 
 
 class Sample(object):
-    """A group of steps, timed together: wall, CPU of all threads, and `fetch`, the wait for the result after the stop."""
+    """A group of steps, timed together: wall, CPU of all threads, and `fetch`, the wait for the result after the stop.
+
+    start and end are clock readings; the first sync lies before start, so what it waits for is in no sample.
+    """
 
     def __init__(self, workload, step, group):
         workload.sync()
-        cpu_start, start = cpu_clock(), wall_clock()
+        cpu_start = cpu_clock()
+        self.start = wall_clock()
         for _ in itertools.repeat(None, group):
             step()
         workload.sync()
         stop, cpu_stop = wall_clock(), cpu_clock()
         self.loss = float(workload.fetch())
-        self.fetch = wall_clock() - stop
-        self.wall, self.cpu, self.group = stop - start, cpu_stop - cpu_start, group
+        self.end = wall_clock()
+        self.wall, self.fetch, self.cpu = stop - self.start, self.end - stop, cpu_stop - cpu_start
 
 
 def peak_memory_bytes():

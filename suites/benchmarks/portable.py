@@ -5,7 +5,7 @@ A block is x(1) ... x(65521); number i of a tensor, counted from 0 in C order, i
 All products stay below 2^53, so a language that has only doubles (Lua) gets the same integers.
     uniform value: low + (high - low) * (x / (2^31 - 1)) in double precision, then rounded to float32
     label:         floor(x * classes / (2^31 - 1))
-Source of the constants: Park, Miller & Stockmeyer 1993. 65521 is prime, so each repeat starts in another column of a matrix.
+Source of the constants: Park, Miller & Stockmeyer 1993. 65521 is prime: each repeat starts in another column.
 """
 from __future__ import absolute_import, division, print_function
 

@@ -31,12 +31,18 @@ def check_synchronised(phase, samples):
     return {"check": "synchronised", "phase": phase, "ok": error < LIMIT, "error": rounded(error), "limit": LIMIT}
 
 
-def check_loop_time(phase, samples, loop_s):
-    """Bound what the loop took beside its samples by 1 % of them or the floor; the fetches are not part of loop_s."""
-    inside_s = sum(sample.wall for sample in samples)
-    outside_s = loop_s - inside_s
+def check_loop_time(phase, samples):
+    """Bound the time between the samples by 1 % of them, or the floor.
+
+    The longest tenth of the gaps, at least one, is set aside: there the scheduler had taken the CPU (seen in 3 % of
+    launches on a busy machine). Work that is left over from a step shows in every gap.
+    """
+    gaps = sorted(after.start - before.end for before, after in zip(samples, samples[1:]))
+    kept = gaps[:len(gaps) - max(1, len(gaps) // 10)]
+    inside_s, outside_s = sum(sample.wall for sample in samples), sum(kept)
     return {"check": "loop_time", "phase": phase, "ok": outside_s < max(LIMIT * inside_s, LOOP_FLOOR_S),
-            "error": rounded(outside_s / inside_s), "limit": LIMIT, "floor_s": LOOP_FLOOR_S}
+            "error": rounded(outside_s / inside_s), "limit": LIMIT, "floor_s": LOOP_FLOOR_S,
+            "set_aside": len(gaps) - len(kept)}
 
 
 def check_parameters(expected, found):

@@ -40,7 +40,8 @@ def update(state, x, y):
     first = {name: BETA_1 * first[name] + (1 - BETA_1) * gradients[name] for name in weights}
     second = {name: BETA_2 * second[name] + (1 - BETA_2) * gradients[name] ** 2 for name in weights}
     rate, scale = RATE / (1 - BETA_1 ** count), jnp.sqrt(1 - BETA_2 ** count)
-    weights = {name: weights[name] - rate * first[name] / (jnp.sqrt(second[name]) / scale + EPSILON) for name in weights}
+    weights = {name: value - rate * first[name] / (jnp.sqrt(second[name]) / scale + EPSILON)
+               for name, value in weights.items()}
     return (weights, first, second, count), loss
 
 
