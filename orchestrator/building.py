@@ -8,7 +8,7 @@ from typing import Literal
 
 from orchestrator import console
 from orchestrator.engines import BuildContext, BuiltImage, Engine
-from orchestrator.engines.claims import Claim, take_leftovers
+from orchestrator.engines.claims import Claim, remove_leftovers
 from orchestrator.errors import DiskError, EngineError, LockError, UsageError, WheelError
 from orchestrator.health import check_image
 from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
@@ -102,8 +102,7 @@ def build_images(
     rest = [target for target in targets if target.name not in done]
     if rest:
         engine.check()
-        for _ in take_leftovers(workshop.folder / "contexts"):
-            pass
+        remove_leftovers(workshop.folder / "contexts")
         claim = Claim(workshop.folder / "contexts")
         try:
             done |= _build(engine, rest, workshop, claim.folder)
@@ -143,7 +142,7 @@ def _prepare(engine: Engine, target: ImageVariant, workshop: Workshop, folder: P
         context = replace(_describe(engine, target, lock), folder=folder / target.name)
         phase = "fetch"
         _fill(context, lock, workshop)
-    except (LockError, EngineError, WheelError) as error:
+    except (LockError, EngineError, WheelError, OSError) as error:  # OSError: the disk is full, or not ours
         return NotBuilt(target=target, phase=phase, reason=str(error))
     return context
 

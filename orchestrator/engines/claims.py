@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.errors import EngineError
+
 _LOCK = ".lock"
 
 
@@ -14,14 +16,23 @@ class Claim:
     """A new folder of ours; the kernel lets go of the lock beside it when we die, however that happens."""
 
     def __init__(self, parent: Path, note: str = "") -> None:
-        """parent: made if missing. note: one line that whoever finds the folder later can read."""
-        parent.mkdir(parents=True, exist_ok=True)
-        self._lock, name = tempfile.mkstemp(dir=parent, suffix=_LOCK)
-        self._lock_file = Path(name)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        os.write(self._lock, note.encode())
-        self.folder = self._lock_file.with_suffix("")
-        self.folder.mkdir()
+        """parent: made if missing. note: one line that whoever finds the folder later can read.
+
+        Raises EngineError if the folder cannot be made.
+        """
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            self._lock, name = tempfile.mkstemp(dir=parent, suffix=_LOCK)
+            self._lock_file = Path(name)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            os.write(self._lock, note.encode())
+            self.folder = self._lock_file.with_suffix("")
+            self.folder.mkdir()
+        except OSError as error:
+            raise EngineError(
+                f"{parent}: cannot be written ({error.strerror}). "
+                "Free disk space, or put the cache elsewhere: XDG_CACHE_HOME."
+            ) from error
 
     def release(self) -> None:
         """Remove the folder, if it is still there, and the claim."""
@@ -44,3 +55,8 @@ def take_leftovers(parent: Path, note: str | None = None) -> Iterator[Path]:
             yield folder
             shutil.rmtree(folder, ignore_errors=True)
             lock_file.unlink(missing_ok=True)
+
+
+def remove_leftovers(parent: Path) -> tuple[str, ...]:
+    """Remove the folders of dead processes; returns their names."""
+    return tuple(folder.name for folder in take_leftovers(parent))

@@ -5,15 +5,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from uv import find_uv_bin
 
 from orchestrator import process
-from orchestrator.engines import OUTPUT_AT_MOST_BYTES, BuildContext, BuiltImage, Job, Outcome
-from orchestrator.engines.claims import Claim, take_leftovers
+from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
+from orchestrator.engines.claims import Claim, remove_leftovers, take_leftovers
+from orchestrator.engines.exchange import fetch_outputs, put_inputs
 from orchestrator.engines.local_process import MARK, kill_marked, run_program
-from orchestrator.engines.outputs import collect_outputs
 from orchestrator.errors import EngineError, ProgramError
 from orchestrator.interpreters import Interpreter, find_interpreter
 from orchestrator.specs import ImageVariant
@@ -81,6 +81,7 @@ class VenvEngine:
 
     def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
         """Make the environments one after the other; see Engine."""
+        remove_leftovers(self._half_made)
         return {context.target.name: self._build(context, log_folder) for context in contexts}
 
     def keep(self, image: BuiltImage) -> BuiltImage:
@@ -108,12 +109,12 @@ class VenvEngine:
         venv, folder = Path(image.reference), claim.folder
         cache = self._caches / job.cache if job.cache else folder / "cache"
         try:
-            _put_in(folder, job)
+            put_inputs(job.files, folder)
             first, *rest = job.argv
             argv = (str(_python(venv)) if first == "python" else first, *rest)
             env = launch_environment(venv, folder, cache, job)
             ended = run_program(argv, folder=folder, env=env, cpus=job.cpus, timeout_s=job.timeout_s)
-            files, note = _fetch(folder / "out")
+            files, note = fetch_outputs(folder / "out")
         except OSError as error:
             raise EngineError(f"venv: cannot launch in {folder}: {error}. Check disk space and permissions.") from error
         finally:
@@ -128,7 +129,7 @@ class VenvEngine:
             kill_marked(folder.name)
             removed.append(f"launch {folder.name}")
         if run is None:
-            removed += [f"half-made environment {folder.name}" for folder in take_leftovers(self._half_made)]
+            removed += [f"half-made environment {name}" for name in remove_leftovers(self._half_made)]
         return tuple(removed)
 
     def _interpreter(self, target: ImageVariant) -> Interpreter:
@@ -166,9 +167,12 @@ class VenvEngine:
         try:
             for argv in (make, install, compile_all):
                 process.run(argv, timeout_s=_BUILD_TIMEOUT_S, log_file=log_file, env=env, check=argv is not compile_all)
-        except ProgramError as error:
+        except (ProgramError, OSError) as error:
             claim.release()
             return f"{error}\nThe whole log: {log_file}"
+        except KeyboardInterrupt:
+            claim.release()
+            raise
         shutil.rmtree(claim.folder / "cache", ignore_errors=True)
         self._claims[str(venv)] = claim
         return BuiltImage(
@@ -229,22 +233,3 @@ def _digest(venv: Path, base: str) -> str:
         installed = [line for line in lines if not line.startswith("..") and ".dist-info/" not in line]
         content.update("\n".join(installed).encode())
     return f"sha256:{content.hexdigest()}"
-
-
-def _put_in(folder: Path, job: Job) -> None:
-    (folder / "out").mkdir()
-    for name, content in job.files.items():
-        parts = PurePosixPath(name).parts
-        if ".." in parts or name.startswith("/"):
-            raise EngineError(f"venv: an input leads out of its folder: {name!r}. Name it relative to in/.")
-        path = folder.joinpath("in", *parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def _fetch(out: Path) -> tuple[Mapping[str, bytes], str]:
-    """Return the files and what to add to the log: an output that is refused is the program's fault, not ours."""
-    try:
-        return collect_outputs(out, OUTPUT_AT_MOST_BYTES), ""
-    except (ValueError, FileNotFoundError) as error:
-        return {}, f"\norch: the output is refused: {error}.\n"

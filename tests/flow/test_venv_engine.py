@@ -358,6 +358,24 @@ def test_an_input_stays_in_its_folder(shared: tuple[House, BuiltImage]) -> None:
         house.engine.launch(image, Job(argv=("python",), files={"../x.py": b""}, timeout_s=1.0))
 
 
+def test_a_cache_that_cannot_be_written_is_said_with_the_way_out(house: House) -> None:
+    house.cache.write_text("a file where the folder should be", encoding="utf-8")
+
+    with pytest.raises(EngineError, match=r"cannot be written .*XDG_CACHE_HOME"):
+        house.build(house.target("1.0"))
+
+
+def test_a_build_that_was_killed_leaves_nothing_that_is_found_and_is_cleared_by_the_next(house: House) -> None:
+    left = house.cache / "venvs" / ".half-made" / "left"
+    left.mkdir(parents=True)
+    left.with_suffix(".lock").touch()
+
+    (built,) = house.build(house.target("1.0"))
+
+    assert isinstance(built, BuiltImage)
+    assert list(left.parent.iterdir()) == []
+
+
 def test_an_interrupt_ends_the_launch_leaves_nothing_and_passes(shared: tuple[House, BuiltImage]) -> None:
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     started = time.monotonic()

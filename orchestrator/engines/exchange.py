@@ -1,9 +1,35 @@
-"""Read what a local program left in `out/`. It is untrusted: size-capped, regular files only."""
+"""Inputs into, and outputs out of, the folder of a local launch. What comes out is untrusted."""
 
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from orchestrator.engines import OUTPUT_AT_MOST_BYTES
+from orchestrator.errors import EngineError
+
+
+def put_inputs(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files below `in/` of a launch folder, and make its empty `out/`.
+
+    files: path below in/ -> content. Raises EngineError for a path that leads out of it.
+    """
+    (folder / "out").mkdir()
+    for name, content in files.items():
+        parts = PurePosixPath(name).parts
+        if ".." in parts or name.startswith("/"):
+            raise EngineError(f"venv: an input leads out of its folder: {name!r}. Name it relative to in/.")
+        path = folder.joinpath("in", *parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def fetch_outputs(out: Path) -> tuple[Mapping[str, bytes], str]:
+    """Return the files of `out/` and what to add to the log: an output that is refused is the program's fault."""
+    try:
+        return collect_outputs(out, OUTPUT_AT_MOST_BYTES), ""
+    except (ValueError, FileNotFoundError) as error:
+        return {}, f"\norch: the output is refused: {error}.\n"
 
 
 def collect_outputs(folder: Path, at_most_bytes: int) -> Mapping[str, bytes]:
