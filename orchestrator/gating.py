@@ -1,38 +1,48 @@
 """The gate launch of a cell: does it compute what its reference computes? Passed gates are remembered."""
 
+import hashlib
 import json
 from pathlib import Path
 
 from orchestrator.errors import EngineError, RecordError
 from orchestrator.gates import check_gate, compute_reference
 from orchestrator.keys import digest
-from orchestrator.launching import NO_REPORT, judge, launch
+from orchestrator.launching import ENGINE_FAILED, NO_REPORT, judge, launch
 from orchestrator.loading import parse_gate
 from orchestrator.machine import read_load
 from orchestrator.recording import Gate, Place, Prepared, Setting, Verdict, ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Status
+from orchestrator.specs import Benchmark
 from orchestrator.store import write_atomically
 
-PLACE = Place(block=None)
 
-
-def pass_gate(setting: Setting, prepared: Prepared, cache: Path) -> Gate | Record:
+def pass_gate(setting: Setting, prepared: Prepared, cache: Path, attempt: int = 1) -> Gate | Record:
     """Return the gate a cell has passed, now or before, or the record that says why it is not measured.
 
     cache: folder of passed gates and references, both found by the hash of all that enters them.
     """
+    place = Place(block=None, attempt=attempt)
     key = _gate_key(setting, prepared)
     path = cache / "gates" / f"{key.removeprefix('sha256:')}.json"
-    if path.exists():
-        passed = json.loads(path.read_text(encoding="utf-8"))
-        return Gate(entries=tuple(passed["entries"]), setup_cold_s=passed["setup_cold_s"])
+    passed = _read_passed(path)
+    if passed is not None:
+        return passed
     load, started = read_load(), now()
-    verdict, gate = _launch_gate(setting, prepared, cache, key)
+    verdict, gate = _launch_gate(setting, prepared, cache, key, place)
     if verdict.failure is not None:
-        ended = ended_launch(setting, prepared.cell.row, PLACE, started=started, load=load)
+        ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
         return make_record(setting, prepared, ended, verdict, gate)
     write_atomically(path, json.dumps({"entries": gate.entries, "setup_cold_s": gate.setup_cold_s}))
     return gate
+
+
+def _read_passed(path: Path) -> Gate | None:
+    """Return a passed gate, None if there is none or the file is damaged: the gate is then passed again."""
+    try:
+        passed = json.loads(path.read_text(encoding="utf-8"))
+        return Gate(entries=tuple(passed["entries"]), setup_cold_s=passed["setup_cold_s"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _gate_key(setting: Setting, prepared: Prepared) -> str:
@@ -47,16 +57,24 @@ def _gate_key(setting: Setting, prepared: Prepared) -> str:
             "precision": setting.protocol.precision,
             "parameters": dict(prepared.configuration.parameters),
             "traits": dict(prepared.implementation.traits),
+            "probe": dict(prepared.benchmark.probe),
+            "reference": _reference_sha256(prepared.benchmark),
         }
     )
 
 
-def _launch_gate(setting: Setting, prepared: Prepared, cache: Path, key: str) -> tuple[Verdict, Gate]:
+def _reference_sha256(benchmark: Benchmark) -> str | None:
+    if benchmark.reference is None:
+        return None
+    return hashlib.sha256((benchmark.folder / benchmark.reference).read_bytes()).hexdigest()
+
+
+def _launch_gate(setting: Setting, prepared: Prepared, cache: Path, key: str, place: Place) -> tuple[Verdict, Gate]:
     try:
-        outcome = launch(setting, prepared, "gate", PLACE)
+        outcome = launch(setting, prepared, "gate", place)
     except EngineError as error:
-        return _fail("launch", "EngineError", str(error)), Gate()
-    verdict = judge(outcome)
+        return _fail("launch", ENGINE_FAILED, str(error)), Gate()
+    verdict = judge(outcome, phases=())
     if verdict.failure is not None:
         return verdict, Gate()
     cold_s = verdict.report.measures.get("setup_s")

@@ -1,6 +1,7 @@
 """One launch: job in, outcome out, record made. A launch that fails is a record with its reason."""
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 from orchestrator.engines import Job, Outcome
@@ -13,9 +14,11 @@ from orchestrator.store import slug
 from orchestrator.workloads import job_content, launch_files
 
 Mode = Literal["measure", "gate"]
+ENGINE_FAILED = "EngineError"  # kind of a failure that says nothing about the cell
 ARGV = ("python", "in/harness.py")
 REAP_MARGIN_S = 60.0  # a container this long past its time limit belongs to nobody
 LOG_TAIL_CHARACTERS = 2000
+ENGINE_SAYS = "orch: "  # begins a line of a log that is not the program's
 NO_REPORT = Report(status="failed")
 # Each library has a variable of its own; with more threads than pinned CPUs they wait for each other.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -25,9 +28,9 @@ def measure(setting: Setting, prepared: Prepared, place: Place, gate: Gate) -> R
     """Launch a cell once and return its record, whatever happened."""
     load, started = read_load(), now()
     try:
-        verdict = judge(launch(setting, prepared, "measure", place))
+        verdict = judge(launch(setting, prepared, "measure", place), setting.protocol.phases)
     except EngineError as error:
-        verdict = Verdict(status="failed", report=NO_REPORT, failure=_failure("launch", "EngineError", str(error)))
+        verdict = Verdict(status="failed", report=NO_REPORT, failure=_failure("launch", ENGINE_FAILED, str(error)))
     ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
     return make_record(setting, prepared, ended, verdict, gate)
 
@@ -63,33 +66,44 @@ def make_job(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> 
     )
 
 
-def judge(outcome: Outcome) -> Verdict:
-    """Say what became of a launch from how it ended and what it wrote; neither is trusted."""
+def judge(outcome: Outcome, phases: Sequence[str]) -> Verdict:
+    """Say what became of a launch from how it ended and what it wrote; neither is trusted.
+
+    phases: those that must have been timed; none in a gate launch.
+    """
     if outcome.status == "oom":
         return _lost(outcome, "oom", _failure("launch", "OutOfMemory", "killed by the kernel: out of memory"))
     if outcome.status == "timeout":
         message = "no end within the time limit of a launch (protocol: timeout_s)"
         return _lost(outcome, "timeout", _failure("launch", "Timeout", message))
     if "report.json" not in outcome.files:
-        message = f"no report written; exit code {outcome.exit_code}"
+        message = f"no report written; exit code {outcome.exit_code}{_engine_note(outcome.log)}"
         return _lost(outcome, "failed", _failure("record", "NoReport", message))
     try:
         report = parse_report(outcome.files["report.json"])
     except RecordError as error:
         return _lost(outcome, "failed", _failure("record", "BrokenReport", str(error)))
-    return _judge_report(outcome, report)
+    return _judge_report(outcome, report, phases)
 
 
-def _judge_report(outcome: Outcome, report: Report) -> Verdict:
+def _judge_report(outcome: Outcome, report: Report, phases: Sequence[str]) -> Verdict:
     failure: Failure | None = None
     if report.status != "ok":
         failure = report.failure or _failure("record", "NoReason", "failed without a reason")
     elif outcome.exit_code != 0:
         failure = _failure("launch", "ExitCode", f"exit code {outcome.exit_code} after a good report")
+    elif untimed := [phase for phase in phases if not report.samples.get(phase)]:
+        failure = _failure("record", "NoSamples", f"a good report without samples of {', '.join(untimed)}")
     status: Status = "ok"
     if failure is not None:
         status = "invalid" if failure.phase == "sanity" else "failed"
     return Verdict(status=status, report=report, failure=failure, gpu_mode=outcome.gpu_mode)
+
+
+def _engine_note(log: str) -> str:
+    """Return what the engine itself added to the end of a log: why an output was refused, or who killed the program."""
+    last = log.strip().rpartition("\n")[2]
+    return f"; {last.removeprefix(ENGINE_SAYS).rstrip('.')}" if last.startswith(ENGINE_SAYS) else ""
 
 
 def _lost(outcome: Outcome, status: Status, failure: Failure) -> Verdict:

@@ -14,9 +14,10 @@ from orchestrator.names import did_you_mean
 from orchestrator.records import SCHEMA, Record, Report
 from orchestrator.yaml_lines import Node
 
-# A record holds at most 32 KiB, a report samples and a few checks, a gate the gradients of a small model.
-RECORD_AT_MOST_BYTES = 2**20
-REPORT_AT_MOST_BYTES = 16 * 2**20
+# A report holds samples and a few checks, a gate the gradients of a small model. A record holds a report, written more
+# widely: whatever was taken in can be read again.
+RECORD_AT_MOST_BYTES = 16 * 2**20
+REPORT_AT_MOST_BYTES = 2**20
 GATE_AT_MOST_BYTES = 64 * 2**20
 
 # loss and parameters (None: not finite), and gradients by name, in C order

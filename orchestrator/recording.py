@@ -130,17 +130,19 @@ def make_record(setting: Setting, prepared: Prepared, launch: Launch, verdict: V
     )
 
 
-def never_launched(setting: Setting, cell: Cell | UnsupportedCell, status: Status, failure: Failure) -> Record:
+def never_launched(
+    setting: Setting, cell: Cell | UnsupportedCell, status: Status, failure: Failure, attempt: int = 1
+) -> Record:
     """Make the record of a cell that has no image to be launched in."""
+    place = Place(block=None, attempt=attempt)
     name = cell.image if isinstance(cell, UnsupportedCell) else cell.image.image.name
     variant = None if isinstance(cell, UnsupportedCell) else cell.image.variant.name
-    cell_id = f"{name}/{cell.row}" if isinstance(cell, UnsupportedCell) else cell.id
     return Record(
         status=status,
         failure=failure,
-        cell=CellKeys(id=cell_id, key="", comparable=""),
+        cell=CellKeys(id=cell_id(cell), key="", comparable=""),
         suite=setting.suite,
-        launch=ended_launch(setting, cell.row, Place(block=None), started=now(), load=None),
+        launch=ended_launch(setting, cell.row, place, started=now(), load=None),
         workload=Workload(
             benchmark=cell.benchmark,
             implementation=cell.implementation,
@@ -153,6 +155,11 @@ def never_launched(setting: Setting, cell: Cell | UnsupportedCell, status: Statu
         machine=setting.machine,
         provenance=Provenance(orch=__version__, command=setting.command),
     )
+
+
+def cell_id(cell: Cell | UnsupportedCell) -> str:
+    """Return the id a record has: with the variant, where one could be chosen."""
+    return f"{cell.image}/{cell.row}" if isinstance(cell, UnsupportedCell) else cell.id
 
 
 def keys(setting: Setting, prepared: Prepared) -> CellKeys:

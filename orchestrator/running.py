@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from types import FrameType
 
 from orchestrator import console
+from orchestrator.analysis.columns import clean
+from orchestrator.analysis.texts import seconds
 from orchestrator.gating import pass_gate
-from orchestrator.launching import measure
+from orchestrator.launching import ENGINE_FAILED, measure
 from orchestrator.recording import Gate, Place, Prepared, Setting, keys
 from orchestrator.records import Record
 from orchestrator.store import RunFolder
@@ -28,9 +31,10 @@ class Planned:
 
 @dataclass
 class Stop:
-    """Ctrl-C: once lets the launch end and stops; twice kills it."""
+    """Ctrl-C: once lets the launch end and stops; twice kills it; more often changes nothing while that goes on."""
 
     asked: bool = False
+    killing: bool = False
 
     @contextmanager
     def watching(self) -> Iterator["Stop"]:
@@ -43,7 +47,10 @@ class Stop:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.killing:
+            return  # a container is being removed: it would stay
         if self.asked or number == signal.SIGTERM:
+            self.killing = True
             raise KeyboardInterrupt
         self.asked = True
         console.note("\nStopping after this launch; Ctrl-C again kills it. The same command continues later.")
@@ -91,7 +98,8 @@ class Run:
                 return
             what = f"block {one.block}  {one.prepared.cell.id}"
             progress.start(what)
-            place = Place(block=one.block, position=one.position, paired=one.paired)
+            attempt = self.folder.next_attempt(one.prepared.cell.id, one.block)
+            place = Place(block=one.block, position=one.position, paired=one.paired, attempt=attempt)
             record = measure(self.setting, one.prepared, place, gates[one.prepared.cell.id])
             self.folder.write_record(record)
             keep(record)
@@ -104,7 +112,7 @@ class Run:
             if self.stop.asked:
                 return {}
             progress.start(f"gate  {prepared.cell.id}")
-            gate = pass_gate(self.setting, prepared, self.cache)
+            gate = pass_gate(self.setting, prepared, self.cache, self.folder.next_attempt(prepared.cell.id, None))
             if isinstance(gate, Record):
                 self.folder.write_record(gate)
                 keep(gate)
@@ -138,9 +146,10 @@ def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequenc
     """Return the launches without a record, in the run's order.
 
     A block of a row that was cut in two by a stop is finished, but its later launches are not paired with the
-    earlier ones: hours may lie between them.
+    earlier ones: hours may lie between them. A launch that the engine failed is made again: it was no launch.
     """
-    done = {(record.cell.key, record.launch.block) for record in found if record.launch.block is not None}
+    launched = [record for record in found if record.failure is None or record.failure.kind != ENGINE_FAILED]
+    done = {(record.cell.key, record.launch.block) for record in launched if record.launch.block is not None}
     begun = {(record.launch.row, record.launch.block) for record in found}
     missing = []
     for one in order_launches(cells, setting.protocol.blocks, setting.seed):
@@ -150,13 +159,24 @@ def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequenc
     return tuple(missing)
 
 
+def newest_of_each(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the last attempt of every launch; what kept a cell from being launched counts until it is launched."""
+    newest = {(one.cell.id, one.launch.block): one for one in sorted(records, key=lambda one: one.launch.attempt)}
+    launched = {one.cell.id: one.launch.started for one in newest.values() if one.launch.block is not None}
+    return tuple(
+        one
+        for one in newest.values()
+        if one.launch.block is not None or launched.get(one.cell.id, "") < one.launch.started
+    )
+
+
 def describe(record: Record) -> str:
     """Say in a few words how a launch ended."""
     if record.failure is not None:
-        return f"{record.status}: {record.failure.message.splitlines()[0][:100]}"
-    phase, samples = next(iter(record.samples.items()))
-    median_s = sorted(samples)[len(samples) // 2]
-    return f"{phase} {median_s * 1e3:.4g} ms × {len(samples)}"
+        return f"{record.status}: {clean(record.failure.message) or clean(record.failure.kind)}"
+    phase = record.protocol.phases[0]
+    samples = record.samples[phase]
+    return f"{phase} {seconds(median(samples))} × {len(samples)}"
 
 
 def describe_gate(gate: Gate) -> str:

@@ -6,10 +6,10 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from orchestrator.errors import ConfigurationError, OrchError, RecordError, UsageError
@@ -18,6 +18,7 @@ from orchestrator.records import Record
 from orchestrator.specs import Scalar
 
 PLAN = "plan.json"
+_PARTIAL = ".partial"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,12 +37,14 @@ class RunFolder:
 
     def write_record(self, record: Record) -> Path:
         """Save a record for good; its name says cell, block and attempt."""
-        launch = record.launch
-        place = "unmeasured" if launch.block is None else f"block{launch.block}"
-        name = f"{slug(record.cell.id)}.{place}.attempt{launch.attempt}.json"
-        path = self.path / "records" / name
-        write_atomically(path, json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False) + "\n")
+        path = self._record_path(record.cell.id, record.launch.block, record.launch.attempt)
+        content = {"schema": record.schema, **dataclasses.asdict(record)}  # what it is stands first
+        write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
         return path
+
+    def next_attempt(self, cell_id: str, block: int | None) -> int:
+        """Return the first attempt, from 1, that has no record yet: no record is ever written over."""
+        return next(number for number in count(1) if not self._record_path(cell_id, block, number).exists())
 
     def read_records(self) -> tuple[tuple[Record, ...], tuple[str, ...]]:
         """Return the readable records and a complaint for each that is not; the latter are kept in broken/."""
@@ -66,6 +69,10 @@ class RunFolder:
                 complaints.append(f"{error} Kept as {aside}; that launch is made again.")
         return tuple(complaints)
 
+    def _record_path(self, cell_id: str, block: int | None, attempt: int) -> Path:
+        place = "unmeasured" if block is None else f"block{block}"
+        return self.path / "records" / f"{slug(cell_id)}.{place}.attempt{attempt}.json"
+
     def read_plan(self) -> Mapping[str, object]:
         """Return plan.json. Raises ConfigurationError if it is not there or damaged."""
         try:
@@ -80,7 +87,7 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder against a second `orch run`. Raises UsageError if one has it."""
+        """Hold the folder against a second `orch run`, and clear it of half-written files. Raises UsageError."""
         with (self.path / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,6 +96,8 @@ class RunFolder:
                     f"{self.path}: another orch run is measuring there. Wait for it, or start a run of its own "
                     "with --fresh."
                 ) from error
+            for half_written in self.path.glob(f"**/*{_PARTIAL}"):
+                half_written.unlink()
             yield
 
 
@@ -124,15 +133,15 @@ def find_resumable(runs: Path, identity: Mapping[str, Scalar | None]) -> RunFold
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    temporary = path.parent / f".{secrets.token_hex(8)}{_PARTIAL}"
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -1,7 +1,7 @@
 """The main job, whole: plan, build, gate, measure, compare; and its parts as verbs of their own."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator import console
@@ -12,10 +12,10 @@ from orchestrator.errors import EngineError, Exit
 from orchestrator.listing import render_plan
 from orchestrator.planning import Plan, require_cells
 from orchestrator.providing import provide_images
-from orchestrator.recording import Prepared, Setting, never_launched
+from orchestrator.recording import Prepared, Setting, cell_id, never_launched
 from orchestrator.records import Failure, Record, Status, SuiteKeys
 from orchestrator.reporting import compare_run, render_comparison, save_comparison
-from orchestrator.running import Ended, Run
+from orchestrator.running import Ended, Run, newest_of_each
 from orchestrator.specs import Cell, Scalar
 from orchestrator.store import RunFolder, create_run, find_resumable
 from orchestrator.workbench import ENGINE_NAMES, Planned, Workbench
@@ -107,9 +107,9 @@ def _measure(
         console.note(complaint)
     setting = _setting(bench, planned, folder, engine_version, command)
     found, _ = folder.read_records()
-    unmade = _record_unmade(setting, planned.plan, built)
-    for record in unmade:
-        folder.write_record(record)
+    for record in _record_unmade(setting, planned.plan, built, folder):
+        if not _is_known(record, found):
+            folder.write_record(record)
     cells = tuple(
         _prepare(planned, cell, image)
         for cell in planned.plan.cells
@@ -125,20 +125,27 @@ def _measure(
     return Done(folder=folder, comparison=comparison, exit_code=_exit_code(folder, ended))
 
 
-def _record_unmade(setting: Setting, plan: Plan, built: Mapping[str, BuiltImage | NotBuilt]) -> tuple[Record, ...]:
+def _record_unmade(
+    setting: Setting, plan: Plan, built: Mapping[str, BuiltImage | NotBuilt], folder: RunFolder
+) -> Iterator[Record]:
     """Make the records of cells that are not launched: unsupported, or without an image."""
-    unsupported = [
-        never_launched(setting, cell, "unsupported", Failure(phase="plan", kind="Unsupported", message=cell.reason))
-        for cell in plan.unsupported
-    ]
-    unbuilt = []
+    for unsupported in plan.unsupported:
+        failure = Failure(phase="plan", kind="Unsupported", message=unsupported.reason)
+        attempt = folder.next_attempt(cell_id(unsupported), None)
+        yield never_launched(setting, unsupported, "unsupported", failure, attempt)
     for cell in plan.cells:
         image = built[cell.image.name]
         if isinstance(image, NotBuilt):
             status: Status = "unsupported" if image.phase in UNSUPPORTED_PHASES else "failed"
             failure = Failure(phase=image.phase, kind="NotBuilt", message=image.reason)
-            unbuilt.append(never_launched(setting, cell, status, failure))
-    return (*unsupported, *unbuilt)
+            yield never_launched(setting, cell, status, failure, folder.next_attempt(cell.id, None))
+
+
+def _is_known(record: Record, found: Sequence[Record]) -> bool:
+    """Say whether a cell has not been launched before for the same reason."""
+    return any(
+        (one.cell.id, one.status, one.failure) == (record.cell.id, record.status, record.failure) for one in found
+    )
 
 
 def _exit_code(folder: RunFolder, ended: Ended) -> Exit:
@@ -146,7 +153,7 @@ def _exit_code(folder: RunFolder, ended: Ended) -> Exit:
     if ended.interrupted:
         return Exit.INTERRUPTED
     records, complaints = folder.read_records()
-    launched = [record for record in records if record.status != "unsupported"]
+    launched = [record for record in newest_of_each(records) if record.status != "unsupported"]
     if complaints or any(record.status != "ok" for record in launched):
         return Exit.LAUNCHES_FAILED
     return Exit.OK if launched else Exit.NOTHING
