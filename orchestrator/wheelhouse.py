@@ -24,8 +24,8 @@ _HASH_WRONG = re.compile(
     r"(?P<what>\S+==\S+|\S+) (?:from|\(from)[^\n]*\n\s+Expected sha256 (?P<want>\w+)\n\s+Got\s+(?P<got>\w+)"
 )
 _NO_NETWORK = re.compile(
-    r"name resolution|Failed to establish a new connection|Network is unreachable|ConnectTimeout|Connection refused"
-    r"|ProxyError|No route to host|NewConnectionError|Max retries exceeded|Connection reset"
+    r"name resolution|Name or service not known|Failed to resolve|Failed to establish a new connection|ConnectTimeout"
+    r"|Connection refused|Connection reset|Network is unreachable|No route to host|ProxyError|Max retries exceeded"
 )
 
 
@@ -125,8 +125,8 @@ class Wheelhouse:
             done = process.run(argv, timeout_s=_TIMEOUT_S, log_file=log_file, env=self.env, check=False)
             if done.exit_code == 0:
                 return
-            if _HASH_WRONG.search(done.log):
-                break  # whatever another index has: this must be seen
+            if _HASH_WRONG.search(done.log) or _NO_NETWORK.search(done.log):
+                break  # a changed file must be seen, whatever another index has; and one wait is enough
         raise WheelError(f"{lock.image}: {explain_pip(done.log, lock.pins)}")
 
     def _take_in(self, lock: Lock, wanted: tuple[Pin, ...], incoming: Path) -> int:
