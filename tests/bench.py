@@ -76,7 +76,7 @@ class Bench:
             (python, "in/harness.py"), cwd=place, capture_output=True, timeout=TIME_LIMIT_S, check=False
         )
         log = (done.stdout + done.stderr).decode(errors="replace")
-        assert (place / "out" / "report.json").exists(), log
+        assert (place / "out" / "report.json").exists(), f"exit code {done.returncode}: {log}"
         gate = place / "out" / "gate.json"
         return Launched(
             report=parse_report((place / "out" / "report.json").read_bytes()),

@@ -145,9 +145,10 @@ def test_a_pytorch_step_that_is_not_waited_for_is_a_failed_launch(bench: Bench) 
     bench.plant(
         TORCH,
         "    def fetch():\n",
-        "    import threading\n    running = []\n\n    def start():\n"
-        "        running.append(threading.Thread(target=train_step))\n        running[-1].start()\n\n"
-        "    def fetch():\n        while running:\n            running.pop().join()\n",
+        "    import time\n    from concurrent.futures import ThreadPoolExecutor\n"
+        "    queue, waiting = ThreadPoolExecutor(1), []\n\n"
+        "    def start():\n        waiting.append(queue.submit(train_step))\n        time.sleep(0.002)\n\n"
+        "    def fetch():\n        waiting[-1].result()\n",
     )
     bench.plant(TORCH, '{"train_step": train_step}', '{"train_step": start}')
     small = bench.benchmark("lstm_asr")
