@@ -1,4 +1,5 @@
 """Say what JAX an image holds. Needs no GPU. Python 3."""
+
 import json
 
 import jax

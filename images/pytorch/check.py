@@ -1,5 +1,4 @@
 """Say what PyTorch an image holds: version, CUDA, capabilities with native code. Needs no GPU. Python 2.7 and newer."""
-from __future__ import absolute_import, division, print_function
 
 import json
 
