@@ -1,6 +1,5 @@
 """Where images and suites are found, and what the names in a suite mean."""
 
-import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from orchestrator.definitions import load_benchmark, load_suite, load_versions
 from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.names import did_you_mean, expand_braces, in_version_range, is_pattern, matches, version_key
+from orchestrator.shipped import shipped_folders
 from orchestrator.specs import Benchmark, Image, Selection, Suite
 from orchestrator.yaml_lines import shown_path
 
@@ -45,7 +45,7 @@ def find_project(option: Path | None, cwd: Path) -> Project:
             raise UsageError(f"--project {option}: no images/*/versions.yaml and no suites/*.yaml there.")
     else:
         places = (cwd, *cwd.parents)
-    everywhere = (*places, *_shipped())
+    everywhere = (*places, *shipped_folders())
     images = next((place for place in everywhere if _has_images(place)), None)
     suites = next((place for place in everywhere if _has_suites(place)), None)
     if images is None or suites is None:
@@ -180,8 +180,3 @@ def _has_images(place: Path) -> bool:
 
 def _has_suites(place: Path) -> bool:
     return any(place.glob("suites/*.yaml"))
-
-
-def _shipped() -> tuple[Path, ...]:
-    """The data of the wheel, then the repository around the package of an editable install."""
-    return Path(sysconfig.get_path("data")) / "share" / "orch-bench", Path(__file__).resolve().parents[1]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.shipped import shipped_folders
 from orchestrator.specs import Benchmark, Cell, Configuration, Implementation, Protocol
 
 HARNESS = "harness.py"
-SHIPPED = Path(__file__).parents[1] / "suites" / "benchmarks"
 # Parameters that say how much data there is, not what is trained.
 DATA_SIZES = ("batch", "steps", "points")
 
@@ -20,11 +20,12 @@ def common_folder(benchmark: Benchmark) -> Path:
 
     Raises ConfigurationError if it is in neither.
     """
-    for folder in (benchmark.folder.parent, SHIPPED):
+    shipped = [folder / "suites" / "benchmarks" for folder in shipped_folders()]
+    for folder in (benchmark.folder.parent, *shipped):
         if (folder / HARNESS).is_file():
             return folder
     raise ConfigurationError(
-        f"no {HARNESS} here nor in {SHIPPED}. Copy suites/benchmarks/*.py of `orch` here.",
+        f"no {HARNESS} here nor in {shipped[-1]}. Copy suites/benchmarks/*.py of `orch` here.",
         file=str(benchmark.folder.parent),
     )
 
