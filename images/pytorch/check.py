@@ -10,7 +10,7 @@ found = {"version": torch.__version__}
 product = torch.from_numpy(numpy.ones((2, 2), dtype="float32")).mm(torch.ones(2, 2)).sum()
 found["works"] = float(product) == 8.0
 
-# Before 0.4 the module says nothing of CUDA, before 1.5 nothing of architectures.
+# The oldest releases say nothing of CUDA; 1.4 says nothing of architectures, 1.7 does.
 if hasattr(torch.version, "cuda"):
     found["cuda"] = torch.version.cuda
 flags = getattr(torch._C, "_cuda_getArchFlags", lambda: None)()
