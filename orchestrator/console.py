@@ -43,12 +43,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str 
     from rich.table import Table
     from rich.text import Text
 
-    built = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    built = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
         built.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
     for row in rows:
         built.add_row(*(Text(cell) for cell in row))
-    return render(built)
+    return f"{title}\n{render(built)}" if title else render(built)
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from orchestrator.errors import EngineError, RecordError
-from orchestrator.gates import check_gate, compute_reference
+from orchestrator.gates import Reference, check_gate, compute_reference
 from orchestrator.keys import digest
 from orchestrator.launching import ENGINE_FAILED, NO_REPORT, judge, launch
 from orchestrator.loading import parse_gate
@@ -22,13 +22,14 @@ def pass_gate(setting: Setting, prepared: Prepared, cache: Path, attempt: int = 
     cache: folder of passed gates and references, both found by the hash of all that enters them.
     """
     place = Place(block=None, attempt=attempt)
-    key = _gate_key(setting, prepared)
+    reference = find_reference(prepared, cache)
+    key = _gate_key(setting, prepared, reference)
     path = cache / "gates" / f"{key.removeprefix('sha256:')}.json"
     passed = _read_passed(path)
     if passed is not None:
         return passed
     load, started = read_load(), now()
-    verdict, gate = _launch_gate(setting, prepared, cache, key, place)
+    verdict, gate = _launch_gate(setting, prepared, reference, key, place)
     if verdict.failure is not None:
         ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
         return make_record(setting, prepared, ended, verdict, gate)
@@ -45,9 +46,20 @@ def _read_passed(path: Path) -> Gate | None:
         return None
 
 
-def _gate_key(setting: Setting, prepared: Prepared) -> str:
+def find_reference(prepared: Prepared, cache: Path) -> Reference | None:
+    """Compute or read the reference of a cell; None if its benchmark has none.
+
+    Raises ConfigurationError if the reference does not cover the configuration.
+    """
+    if prepared.benchmark.reference is None:
+        return None
+    return compute_reference(prepared.benchmark, prepared.implementation, prepared.configuration, cache / "references")
+
+
+def _gate_key(setting: Setting, prepared: Prepared, reference: Reference | None) -> str:
     return digest(
         {
+            "reference": reference.sha256 if reference else None,
             "image": prepared.image.digest,
             "engine": setting.engine.name,
             "code": prepared.code_sha256,
@@ -56,20 +68,15 @@ def _gate_key(setting: Setting, prepared: Prepared) -> str:
             "gpu": setting.gpu.name if setting.gpu else None,
             "precision": setting.protocol.precision,
             "parameters": dict(prepared.configuration.parameters),
-            "traits": dict(prepared.implementation.traits),
             "probe": dict(prepared.benchmark.probe),
-            "reference": _reference_sha256(prepared.benchmark),
+            "traits": dict(prepared.implementation.traits),
         }
     )
 
 
-def _reference_sha256(benchmark: Benchmark) -> str | None:
-    if benchmark.reference is None:
-        return None
-    return hashlib.sha256((benchmark.folder / benchmark.reference).read_bytes()).hexdigest()
-
-
-def _launch_gate(setting: Setting, prepared: Prepared, cache: Path, key: str, place: Place) -> tuple[Verdict, Gate]:
+def _launch_gate(
+    setting: Setting, prepared: Prepared, reference: Reference | None, key: str, place: Place
+) -> tuple[Verdict, Gate]:
     try:
         outcome = launch(setting, prepared, "gate", place)
     except EngineError as error:
@@ -78,15 +85,12 @@ def _launch_gate(setting: Setting, prepared: Prepared, cache: Path, key: str, pl
     if verdict.failure is not None:
         return verdict, Gate()
     cold_s = verdict.report.measures.get("setup_s")
-    if prepared.benchmark.reference is None:
+    if reference is None:
         return verdict, Gate(setup_cold_s=cold_s)
     try:
         found = parse_gate(outcome.files.get("gate.json", b""))
     except RecordError as error:
         return _fail("gate", "BrokenGate", str(error)), Gate(setup_cold_s=cold_s)
-    reference = compute_reference(
-        prepared.benchmark, prepared.implementation, prepared.configuration, cache / "references"
-    )
     entries = tuple({**entry, "gate": key} for entry in check_gate(found, reference, setting.protocol.precision))
     gate = Gate(entries=entries, setup_cold_s=cold_s)
     wrong = [entry for entry in entries if not entry["ok"]]

@@ -59,7 +59,7 @@ def make_job(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> 
         },
         timeout_s=protocol.timeout_s,
         labels={"run": setting.run, "cell": cell.id, "attempt": str(place.attempt), "deadline": str(deadline)},
-        env=dict.fromkeys(THREAD_VARIABLES, str(setting.threads)),
+        env={**dict.fromkeys(THREAD_VARIABLES, str(setting.threads)), "PYTHONFAULTHANDLER": "1"},
         cpus=setting.cpus,
         gpu=setting.gpu if cell.device == "cuda" else None,
         cache=f"{cell.image.name}-{prepared.code_sha256[-12:]}" if protocol.caches == "warm" else None,

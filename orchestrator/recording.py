@@ -1,7 +1,7 @@
 """From what a launch gave to its record: which cell, where in the run, in which image, on which machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from orchestrator.machine import choose_cpus
 from orchestrator.records import (
     CellKeys,
     ContainerUsed,
+    Environment,
     Failure,
     ImageUsed,
     Launch,
@@ -117,7 +118,7 @@ def make_record(setting: Setting, prepared: Prepared, launch: Launch, verdict: V
             code_sha256=prepared.code_sha256,
         ),
         protocol=_protocol_used(setting, report),
-        environment=report.environment,
+        environment=_environment(report, prepared.cell),
         image=_image_used(prepared.image),
         container=_container_used(setting, verdict.gpu_mode),
         machine=setting.machine,
@@ -197,6 +198,12 @@ def ended_launch(setting: Setting, row: str, place: Place, *, started: str, load
 def now() -> str:
     """Return the time as records have it: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _environment(report: Report, cell: Cell) -> Environment | None:
+    """What the program found, marked where it had to compile PTX first: only the plan knows."""
+    found = report.environment
+    return replace(found, flags={**found.flags, "jit": True}) if found and cell.jit else found
 
 
 def _protocol_used(setting: Setting, report: Report) -> ProtocolUsed:

@@ -9,6 +9,7 @@ from orchestrator.analysis.comparison import Comparison
 from orchestrator.building import NotBuilt
 from orchestrator.engines import BuiltImage
 from orchestrator.errors import EngineError, Exit
+from orchestrator.gating import find_reference
 from orchestrator.listing import render_plan
 from orchestrator.planning import Plan, require_cells
 from orchestrator.providing import provide_images
@@ -115,6 +116,8 @@ def _measure(
         for cell in planned.plan.cells
         if isinstance(image := built[cell.image.name], BuiltImage)
     )
+    for prepared in cells:
+        find_reference(prepared, bench.settings.cache)  # a configuration it does not cover is known before any launch
     estimate_s = bench.estimate(planned).seconds
     run = Run(setting=setting, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s)
     ended = run.execute(found)
