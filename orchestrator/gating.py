@@ -1,6 +1,5 @@
 """The gate launch of a cell: does it compute what its reference computes? Passed gates are remembered."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from orchestrator.loading import parse_gate
 from orchestrator.machine import read_load
 from orchestrator.recording import Gate, Place, Prepared, Setting, Verdict, ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Status
-from orchestrator.specs import Benchmark
 from orchestrator.store import write_atomically
 
 
