@@ -12,7 +12,7 @@ from orchestrator.engines.claims import Claim, remove_leftovers
 from orchestrator.errors import DiskError, EngineError, LockError, UsageError, WheelError
 from orchestrator.health import check_image
 from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
-from orchestrator.planning import BASE_BYTES, COPIES, UNPACKED
+from orchestrator.planning import BuildCost
 from orchestrator.resolving import lock_image
 from orchestrator.specs import ImageVariant
 from orchestrator.wheelhouse import Wheelhouse, find_installer
@@ -39,15 +39,6 @@ class Workshop:
     say: Callable[[str], None] = console.note
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What building takes."""
-
-    download_bytes: int
-    disk_bytes: int
-    unknown: tuple[str, ...]  # image variants whose size nobody knows before they are locked
-
-
 def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, BuiltImage]:
     """Return the images that are there already, by variant name. Starts no program, asks no index."""
     found = {}
@@ -61,21 +52,7 @@ def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, 
     return found
 
 
-def estimate_build(targets: Iterable[ImageVariant], wheelhouse: Wheelhouse) -> Cost:
-    """Say what building these would download and take on disk: a wheel lies in the wheelhouse, builder and image."""
-    download = disk = 0
-    unknown = []
-    for target in targets:
-        missing, packed = wheelhouse.missing_bytes(target), target.variant.download_bytes or 0
-        if missing is None:
-            unknown.append(target.name)
-            continue
-        download += missing
-        disk += round(missing + max(missing, packed) * (COPIES - 1 + UNPACKED)) + BASE_BYTES
-    return Cost(download_bytes=download, disk_bytes=disk, unknown=tuple(unknown))
-
-
-def check_space(cost: Cost, folder: Path, *, ask_above_bytes: int, agreed: bool) -> None:
+def check_space(cost: BuildCost, folder: Path, *, ask_above_bytes: int, agreed: bool) -> None:
     """Stop before the first download: DiskError if the disk is too small, UsageError for a large one without --yes."""
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free

@@ -40,6 +40,11 @@ class DiskError(OrchError):
 class LockError(OrchError):
     """An image has no lock, or its requirements cannot be resolved or had from the configured indexes."""
 
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what} {remedy}".strip())
+        self.what = what  # without the remedy, which is said once for many images
+        self.remedy = remedy
+
 
 class WheelError(OrchError):
     """A wheel could not be downloaded, or its content is not what the lock says."""

@@ -50,9 +50,12 @@ def plan_as_json(planned: Planned, cost: Estimate) -> Json:
 
 
 def _cost_line(cost: Estimate) -> str:
-    unknown = f", and {', '.join(cost.unknown_downloads)} of unknown size" if cost.unknown_downloads else ""
+    build = cost.build
+    unknown = (
+        f", and {len(build.unknown_downloads)} of unknown size (not locked yet)" if build.unknown_downloads else ""
+    )
     return (
-        f"Download {console.size(cost.download_bytes)}{unknown}; disk {console.size(cost.disk_bytes)}; "
+        f"Download {console.size(build.download_bytes)}{unknown}; disk {console.size(build.disk_bytes)}; "
         f"about {console.duration(cost.seconds)} without the download."
     )
 

@@ -56,12 +56,19 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BuildCost:
+    """What building images takes."""
+
+    download_bytes: int  # of the known ones
+    unknown_downloads: tuple[str, ...]  # image variants whose size nobody knows before they are locked
+    disk_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """What a plan costs before its first result."""
 
-    download_bytes: int  # of the known ones
-    unknown_downloads: tuple[str, ...]  # image variants whose size is not known
-    disk_bytes: int
+    build: BuildCost
     seconds: float  # building and measuring, without the download
 
 
@@ -149,20 +156,25 @@ def estimate(
     missing_bytes: Callable[[ImageVariant], int | None],
     is_built: Callable[[ImageVariant], bool],
 ) -> Estimate:
-    """Say what a plan downloads, takes on disk and lasts.
+    """Say what a plan downloads, takes on disk and lasts; a step without a hint counts as long as its phase may."""
+    missing = [target for target in plan.targets if not is_built(target)]
+    measuring_s = sum(_cell_s(plan.suite.protocol, cell, benchmarks) for cell in plan.cells)
+    return Estimate(build=estimate_build(missing, missing_bytes), seconds=BUILD_S * len(missing) + measuring_s)
 
-    missing_bytes: what is still to be fetched for an image variant, None if not known. A step without a hint counts
-    as long as its phase may last.
+
+def estimate_build(targets: Sequence[ImageVariant], missing_bytes: Callable[[ImageVariant], int | None]) -> BuildCost:
+    """Say what building these downloads and takes on disk: a wheel lies in the wheelhouse, builder and image.
+
+    missing_bytes: what is still to be fetched for an image variant, None if not known.
     """
-    missing = {target: missing_bytes(target) for target in plan.targets if not is_built(target)}
+    missing = {target: missing_bytes(target) for target in targets}
     known = {target: size for target, size in missing.items() if size is not None}
     packed = sum(max(size, target.variant.download_bytes or 0) for target, size in known.items())
     download = sum(known.values())
-    return Estimate(
+    return BuildCost(
         download_bytes=download,
         unknown_downloads=tuple(target.name for target, size in missing.items() if size is None),
         disk_bytes=round(download + packed * (COPIES - 1 + UNPACKED)) + len(missing) * BASE_BYTES,
-        seconds=BUILD_S * len(missing) + sum(_cell_s(plan.suite.protocol, cell, benchmarks) for cell in plan.cells),
     )
 
 

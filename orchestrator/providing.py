@@ -49,9 +49,6 @@ def provide_images(bench: Workbench, targets: Sequence[ImageVariant]) -> tuple[B
             wheelhouse=bench.wheelhouse, folder=bench.settings.cache / "build", locked_only=bench.options.locked
         )
         done |= {one.target.name: one for one in build_images(bench.engine, rest, workshop)}
-    for one in done.values():
-        if isinstance(one, NotBuilt):
-            console.note(f"{one.target.name}: no image ({one.phase}): {one.reason}")
     return tuple(done[target.name] for target in targets)
 
 
@@ -64,19 +61,22 @@ def lock_missing(bench: Workbench, targets: Sequence[ImageVariant]) -> dict[str,
     if unlocked:
         console.note(f"Not locked yet, resolving: {', '.join(target.name for target in unlocked)}")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        reasons = pool.map(lambda target: _try_lock(bench, target), unlocked)
-        return {
-            target.name: NotBuilt(target=target, phase="lock", reason=reason)
-            for target, reason in zip(unlocked, reasons, strict=True)
-            if reason is not None
-        }
+        errors = [error for error in pool.map(lambda target: _try_lock(bench, target), unlocked) if error]
+    for _, error in errors:
+        console.note(f"  {error.what}")
+    for remedy in dict.fromkeys(error.remedy for _, error in errors if error.remedy):
+        console.note(f"  {remedy}")
+    return {
+        target.name: NotBuilt(target=target, phase="lock", reason=error.what.removeprefix(f"{target.name}: "))
+        for target, error in errors
+    }
 
 
-def _try_lock(bench: Workbench, target: ImageVariant) -> str | None:
+def _try_lock(bench: Workbench, target: ImageVariant) -> tuple[ImageVariant, LockError] | None:
     try:
         lock_image(target, bench.env)
     except LockError as error:
-        return str(error)
+        return target, error
     return None
 
 
@@ -100,8 +100,11 @@ def _targets_of(bench: Workbench, name: str) -> tuple[ImageVariant, ...]:
     images = load_images(bench.project)
     try:
         chosen = match_images(images, name.partition("+")[0])
-    except ValueError:
-        planned = bench.with_suite(name).plan_suite()
+    except ValueError as no_image:
+        try:
+            planned = bench.with_suite(name).plan_suite()
+        except UsageError as no_suite:
+            raise UsageError(f"{no_suite} Nor an image: {no_image}") from no_image
         require_cells(planned.plan)
         return planned.plan.targets
     return tuple(_variant_of(bench, image, name) for image in chosen)

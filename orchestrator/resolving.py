@@ -105,7 +105,8 @@ def _resolve_anywhere(
         if done.exit_code == 0:
             packages: list[dict[str, object]] = tomllib.loads(done.stdout).get("packages", [])
             return packages
-    raise LockError(f"{target.name}: cannot resolve {', '.join(requirements)}: {explain_uv(done.stderr)}. {_ADVICE}")
+    what = f"{target.name}: cannot resolve {', '.join(requirements)}: {explain_uv(done.stderr)}."
+    raise LockError(what, _ADVICE)
 
 
 def _compile(

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from orchestrator import console
-from orchestrator.building import Cost, estimate_build, find_built
+from orchestrator.building import find_built
 from orchestrator.catalog import Project, Study, find_project, find_study, find_suite, match_images
 from orchestrator.configuration import Settings, load_settings
 from orchestrator.engines import Engine
@@ -15,6 +14,7 @@ from orchestrator.errors import EngineError, NothingSelectedError, UsageError
 from orchestrator.gpus import find_gpu
 from orchestrator.machine import read_machine
 from orchestrator.planning import (
+    BuildCost,
     Candidate,
     Estimate,
     Plan,
@@ -23,12 +23,14 @@ from orchestrator.planning import (
     choose_pair,
     default_profile,
     estimate,
+    estimate_build,
     plan_cells,
 )
 from orchestrator.specs import Device, Image, ImageVariant, Machine
 from orchestrator.variants import Choice, choose_variant
 from orchestrator.wheelhouse import Wheelhouse
 
+DEVICES = ("auto", "cpu", "cuda")
 ENGINE_NAMES = ("auto", "docker", "venv")
 
 
@@ -39,7 +41,7 @@ class Options:
     project: Path | None = None
     suite: str | None = None
     profile: str | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"
     engine: str = "auto"
     gpu: str | None = None  # plan for this one, of the table, in place of the machine's
     driver: str | None = None
@@ -114,6 +116,8 @@ class Workbench:
     def target(self) -> Target:
         """What is planned for: the GPU named or found, or the CPU."""
         options = self.options
+        if options.device not in DEVICES:
+            raise UsageError(f"--device {options.device}: unknown device. Known: {', '.join(DEVICES)}.")
         if options.gpu is not None:
             return Target(device="cuda", gpu=find_gpu(options.gpu, options.driver))
         gpus = self.machine.gpus
@@ -148,9 +152,9 @@ class Workbench:
             planned.plan, planned.study.benchmarks, self.wheelhouse.missing_bytes, lambda target: target.name in built
         )
 
-    def cost_of(self, targets: Sequence[ImageVariant]) -> Cost:
+    def cost_of(self, targets: Sequence[ImageVariant]) -> BuildCost:
         """Say what building these takes."""
-        return estimate_build(targets, self.wheelhouse)
+        return estimate_build(targets, self.wheelhouse.missing_bytes)
 
     def with_suite(self, name: str) -> "Workbench":
         """Return the same for another suite."""

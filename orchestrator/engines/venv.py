@@ -43,7 +43,7 @@ class VenvEngine:
             find_uv_bin()
         except FileNotFoundError as error:
             raise EngineError("venv: the program uv is missing. Install orch-bench anew: it brings uv.") from error
-        return f"venv, uv {version('uv')}"
+        return f"venv (uv {version('uv')})"
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         """Say why a variant cannot run here; see Engine."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.building import Cost, NotBuilt, Workshop, build_images, check_space, estimate_build, find_built
+from orchestrator.building import NotBuilt, Workshop, build_images, check_space, find_built
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.errors import DiskError, EngineError, UsageError
 from orchestrator.locking import Lock, Pin, write_lock
+from orchestrator.planning import BuildCost, estimate_build
 from orchestrator.specs import Image, ImageVariant, Variant
 from orchestrator.wheelhouse import Wheelhouse
 
@@ -206,21 +207,21 @@ def test_the_cost_counts_what_is_missing_and_what_lies_twice(tmp_path: Path) -> 
     wheelhouse = make_workshop(tmp_path).wheelhouse
     wheelhouse.path(PIN).unlink()
 
-    cost = estimate_build([target], wheelhouse)
+    cost = estimate_build([target], wheelhouse.missing_bytes)
 
     # Two entries of 7 bytes: downloaded 14, a copy 14, unpacked 28, and 0.2 GB of base.
-    assert cost == Cost(download_bytes=14, disk_bytes=56 + 200_000_000, unknown=())
+    assert cost == BuildCost(download_bytes=14, disk_bytes=56 + 200_000_000, unknown_downloads=())
 
 
 def test_too_little_disk_stops_before_anything_is_fetched(tmp_path: Path) -> None:
-    cost = Cost(download_bytes=1, disk_bytes=10**18, unknown=())
+    cost = BuildCost(download_bytes=1, disk_bytes=10**18, unknown_downloads=())
 
     with pytest.raises(DiskError, match=r"1000000000\.00 GB of disk are needed"):
         check_space(cost, tmp_path / "not yet there", ask_above_bytes=20 * 10**9, agreed=True)
 
 
 def test_a_large_download_wants_a_yes(tmp_path: Path) -> None:
-    cost = Cost(download_bytes=21, disk_bytes=1, unknown=())
+    cost = BuildCost(download_bytes=21, disk_bytes=1, unknown_downloads=())
 
     check_space(cost, tmp_path, ask_above_bytes=20, agreed=True)
     with pytest.raises(UsageError, match="--yes"):

@@ -213,7 +213,7 @@ def test_the_estimate_adds_downloads_disk_and_time() -> None:
     found = estimate(plan, {"lstm": BENCHMARK}, lambda _: 60, lambda target: target.image.version == "1.10")
 
     # One image to build: 60 of its 100 bytes to fetch, 100 in the builder, 200 unpacked, a base of 0.2 GB.
-    assert (found.download_bytes, found.disk_bytes) == (60, 60 + 100 + 200 + 200_000_000)
+    assert (found.build.download_bytes, found.build.disk_bytes) == (60, 60 + 100 + 200 + 200_000_000)
     # 4 cells of 3 launches of 7 steps of 0.5 s; 5 s of start for those 3 and the gate; 45 s for one build.
     assert found.seconds == pytest.approx(4 * (3 * 3.5 + 4 * 5) + 45)
 
@@ -230,8 +230,8 @@ def test_the_estimate_is_capped_by_the_time_of_a_phase_but_not_below_five_steps(
 def test_downloads_of_unknown_size_are_named_and_not_counted() -> None:
     found = estimate(make_plan(), {"lstm": BENCHMARK}, lambda _: None, lambda _: False)
 
-    assert found.unknown_downloads == ("pytorch-1.0+cpu", "pytorch-1.10+cpu")
-    assert found.download_bytes == 0
+    assert found.build.unknown_downloads == ("pytorch-1.0+cpu", "pytorch-1.10+cpu")
+    assert found.build.download_bytes == 0
 
 
 def candidate(version: str, size: int) -> Candidate:
