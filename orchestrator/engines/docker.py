@@ -1,6 +1,7 @@
 """The main engine: images built by buildx, one hardened container per launch, through the Docker API."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,8 +190,10 @@ def _engine_errors() -> Iterator[None]:
 
 
 def _text(error: Exception) -> str:
-    explanation = error.explanation if isinstance(error, APIError) else None
-    return str(explanation or error).strip().rstrip(".")
+    """The engine's own words; of a refused connection only what the system said."""
+    explanation = str(error.explanation if isinstance(error, APIError) else error)
+    refused = re.search(r"\w+Error\(\d+, '([^']+)'\)", explanation)
+    return (refused[1] if refused else explanation).strip().rstrip(".")
 
 
 def _builder() -> str:
