@@ -11,6 +11,7 @@ from orchestrator.engines import BuiltImage
 from orchestrator.errors import EngineError, Exit
 from orchestrator.gating import find_reference
 from orchestrator.listing import render_plan
+from orchestrator.machine import read_load
 from orchestrator.planning import Plan, require_cells
 from orchestrator.providing import provide_images
 from orchestrator.recording import Prepared, Setting, cell_id, never_launched
@@ -57,8 +58,11 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
 
 
 def _announce(bench: Workbench, planned: Planned) -> None:
-    for line in render_plan(planned, bench.estimate(planned)).splitlines():
-        console.note(line)
+    console.note(render_plan(planned, bench.estimate(planned)))
+    idle = bench.machine.cores - (planned.plan.suite.protocol.threads or bench.machine.cores)
+    load = read_load()
+    if load is not None and load > max(idle, 1):
+        console.note(f"Load {load:g} on {bench.machine.cores} cores: others compute here, and intervals will be wide.")
 
 
 def _identity(bench: Workbench, planned: Planned) -> dict[str, Scalar | None]:

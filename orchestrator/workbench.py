@@ -181,7 +181,13 @@ class Workbench:
             images = match_images(study.images, pattern)
             pair = choose_pair([one for image in images if (one := self._candidate(image))], at_most)
             if pair is not None:
-                return tuple(one.target.image for one in pair)
+                old, new = pair
+                size = console.size(old.download_bytes + new.download_bytes)
+                console.note(
+                    f"Chosen: {old.target.name} and {new.target.name}, the oldest and newest {pattern} that can run "
+                    f"here within the download limit; {size} to fetch."
+                )
+                return old.target.image, new.target.image
         raise NothingSelectedError(
             f"suite '{study.suite.name}': no two releases can run here within its download limit. "
             "Look at `orch doctor` for interpreters and engines, or allow a larger download with --yes."
