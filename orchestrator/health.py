@@ -23,8 +23,9 @@ def check_image(engine: Engine, image: BuiltImage) -> str | None:
     )
     if outcome.status != "exited" or outcome.exit_code != 0:
         ended = f"exit code {outcome.exit_code}" if outcome.status == "exited" else outcome.status
-        tail = "\n".join(f"  {line}" for line in outcome.log.strip().splitlines()[-_LOG_LINES:])
-        return f"{image.target.image.framework} does not start ({ended}):\n{tail}"
+        lines = outcome.log.strip().splitlines()[-_LOG_LINES:] or ["it says nothing"]
+        tail = "\n".join(f"  {line}" for line in lines)
+        return f"{image.target.image.framework} does not start ({ended}): {lines[-1]}\n{tail}"
     return judge_check(image.target, outcome.files.get("check.json", b""))
 
 

@@ -146,14 +146,18 @@ def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequenc
     """Return the launches without a record, in the run's order.
 
     A block of a row that was cut in two by a stop is finished, but its later launches are not paired with the
-    earlier ones: hours may lie between them. A launch that the engine failed is made again: it was no launch.
+    earlier ones: hours may lie between them. A launch that the engine failed is made again: it was no launch. A cell
+    whose gate launch failed is not tried again, unless it disagreed with a reference, which may have changed.
     """
     launched = [record for record in found if record.failure is None or record.failure.kind != ENGINE_FAILED]
     done = {(record.cell.key, record.launch.block) for record in launched if record.launch.block is not None}
+    failed = {one.cell.key for one in launched if one.failure and one.launch.block is None and one.cell.key}
+    failed -= {one.cell.key for one in launched if one.failure and one.failure.phase == "gate"}
     begun = {(record.launch.row, record.launch.block) for record in found}
     missing = []
     for one in order_launches(cells, setting.protocol.blocks, setting.seed):
-        if (keys(setting, one.prepared).key, one.block) not in done:
+        key = keys(setting, one.prepared).key
+        if key not in failed and (key, one.block) not in done:
             paired = (one.prepared.cell.row, one.block) not in begun
             missing.append(Planned(prepared=one.prepared, block=one.block, position=one.position, paired=paired))
     return tuple(missing)

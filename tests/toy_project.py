@@ -1,45 +1,167 @@
-"""A project with a framework of a few lines: real wheels, real locks, real builds, in a second.
+"""A project with a framework of a few lines: real wheels, real locks, real builds, in a second; no network.
 
 toy 1.0.0 works, 2.0.0 does 1.5 times the work for the same result, 3.0.0 does not import.
 """
 
 import base64
+import ensurepip
 import hashlib
+import json
+import os
+import platform
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data" / "toy"
 SLOWDOWN = 1.5
+TIMEOUT_S = 120.0
+_WORK = "def work(n):\n    x = 0\n    for i in range(n):\n        x += i % 7\n    return x * 1.0\n"
 SOURCES = {
-    "1.0.0": "def work(n):\n    return sum(i % 7 for i in range(n)) * 1.0\n",
-    "2.0.0": (
-        "def work(n):\n    x = sum(i % 7 for i in range(n)) * 1.0\n"
-        f"    sum(i % 7 for i in range(int(n * {SLOWDOWN - 1})))\n    return x\n"
+    "1.0.0": _WORK,
+    "2.0.0": _WORK.replace(
+        "return", f"y = 0\n    for i in range(int(n * {SLOWDOWN - 1})):\n        y += i % 7\n    return"
     ),
     "3.0.0": "raise ImportError('libtoy.so.3: cannot open shared object file')\n",
 }
 
 
-def make_project(folder: Path) -> Path:
-    """Copy the toy project and the harness to a folder of their own."""
-    project = folder / "project"
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command line ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def run_folder(self) -> Path:
+        return Path(self.stdout.splitlines()[-1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toy:
+    """The toy project in a folder of its own, and `orch` there: the real program, hermetic."""
+
+    folder: Path  # of the test: runs/ lands here
+    cache: Path
+    wheels: Path
+    env: dict[str, str] = field(default_factory=dict)  # what a test changes
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ}
+        return {
+            **kept,
+            "XDG_CACHE_HOME": str(self.cache),
+            "XDG_CONFIG_HOME": str(self.folder / "no-config"),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.wheels),
+            **self.env,
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start `orch` in a process group of its own, as a terminal does."""
+        return subprocess.Popen(
+            (sys.executable, "-m", "orchestrator", "--project", str(self.project), *arguments),
+            cwd=self.folder,
+            env={"PYTHONPATH": str(ROOT), **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def orch(self, *arguments: str) -> Ended:
+        """Run `orch` to its end."""
+        return finish(self.start(*arguments))
+
+    def runs(self) -> list[Path]:
+        return sorted((self.folder / "runs").glob("*/"))
+
+    def records(self, run: Path | None = None) -> list[dict[str, object]]:
+        """Return the records of a run, by default of the only one, as a foreign program reads them."""
+        (run,) = [run] if run else self.runs()
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((run / "records").glob("*.json"))]
+
+
+def finish(program: "subprocess.Popen[str]", timeout_s: float = TIMEOUT_S) -> Ended:
+    """Wait for a started `orch`."""
+    try:
+        stdout, stderr = program.communicate(timeout=timeout_s)
+    finally:
+        if program.poll() is None:
+            os.killpg(program.pid, signal.SIGKILL)
+    return Ended(exit_code=program.returncode, stdout=stdout, stderr=stderr)
+
+
+def wait_until(happened: Callable[[], object], timeout_s: float = 60.0) -> None:
+    """Wait for something outside. Raises TimeoutError."""
+    until = time.monotonic() + timeout_s
+    while not happened():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+def make_toy(folder: Path, cache: Path, python: str | None = None) -> Toy:
+    """Copy the toy project, the harness and the wheels. python: of the rows, x.y.z; None: the running one."""
+    toy = Toy(folder=folder, cache=cache, wheels=folder / "wheels")
+    make_project(toy.project, python or platform.python_version())
+    make_wheels(toy.wheels)
+    write_installers(toy.project / "images" / "installers.txt", toy.wheels)
+    return toy
+
+
+def make_project(project: Path, python: str) -> None:
+    """Copy the toy project and the harness; its rows name the Python."""
     shutil.copytree(DATA, project)
     for source in (ROOT / "suites" / "benchmarks").glob("*.py"):
         shutil.copy(source, project / "suites" / "benchmarks")
     shutil.copy(ROOT / "images" / "jax" / "Dockerfile", project / "images" / "toy")
-    for installers in (ROOT / "images").glob("installers.*"):
-        shutil.copy(installers, project / "images")
-    return project
+    rows = project / "images" / "toy" / "versions.yaml"
+    text = rows.read_text(encoding="utf-8").replace("3.11.7", python)
+    rows.write_text(text.replace("python:3.11-", f"python:{python.rpartition('.')[0]}-"), encoding="utf-8")
 
 
-def make_wheels(folder: Path) -> Path:
-    """Write the wheels of all versions to a folder that pip can use as --find-links."""
+def make_wheels(folder: Path) -> None:
+    """Write the wheels of all versions, and the pip that this Python carries, to a folder for pip's --find-links."""
     folder.mkdir(parents=True, exist_ok=True)
     for version, source in SOURCES.items():
         write_wheel(folder / f"toy-{version}-py3-none-any.whl", "toy", version, f"__version__ = {version!r}\n{source}")
-    return folder
+    shutil.copy(bundled_pip(), folder)
+
+
+def bundled_pip() -> Path:
+    """Return the pip wheel of the running Python; Debian keeps it apart."""
+    places = (Path(ensurepip.__file__).parent / "_bundled", Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/none"))
+    return next(wheel for place in places for wheel in sorted(place.glob("pip-*.whl")))
+
+
+def write_installers(path: Path, wheels: Path) -> None:
+    """Name that pip as the one for every Python."""
+    (wheel,) = wheels.glob("pip-*.whl")
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    version = wheel.name.split("-")[1]
+    path.write_text(
+        f'# file: {wheel.name} {wheel.stat().st_size}\npip=={version} ; python_version >= "3" --hash=sha256:{sha256}\n',
+        encoding="utf-8",
+    )
 
 
 def write_wheel(path: Path, name: str, version: str, source: str) -> None:
@@ -55,6 +177,13 @@ def write_wheel(path: Path, name: str, version: str, source: str) -> None:
     with zipfile.ZipFile(path, "w") as wheel:
         for file, text in files.items():
             wheel.writestr(zipfile.ZipInfo(file, (2026, 1, 1, 0, 0, 0)), text)
+
+
+def edit(path: Path, pattern: str, replacement: str) -> None:
+    """Change a file of the project; fails if it has no such place."""
+    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert count, f"{path}: nothing matches {pattern}"
+    path.write_text(text, encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -2,6 +2,8 @@
 from __future__ import absolute_import, division, print_function
 
 import os
+import signal
+import subprocess
 import sys
 import time
 
@@ -10,48 +12,109 @@ import toy
 import harness
 
 VERSION = toy.__version__
+GATE_STEPS = 3  # a gate launch makes fewer
+GOOD = '{"status": "ok", "samples": {"train_step": [0.1, 0.1, 0.1, 0.1, 0.1]}}'
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def raises():
-    raise RuntimeError("the step does not work")
+def write_report(text, exit_code=0):
+    with open(os.path.join("out", "report.json"), "w") as file:
+        file.write(text)
+    os._exit(exit_code)
 
 
-def exits():
+def raises(step):
+    raise RuntimeError("the step does not work \x1b[31m[red]")
+
+
+def raises_later(step):
+    if step > GATE_STEPS:
+        raise RuntimeError("the step worked a while")
+
+
+def exits(step):
     os._exit(7)
 
 
-def hangs():
+def exits_after_report(step):
+    write_report(GOOD, exit_code=3)
+
+
+def hangs(step):
     time.sleep(3600)
 
 
-def write_report(text):
-    with open(os.path.join("out", "report.json"), "w") as file:
-        file.write(text)
+def hangs_deaf(step):
+    """Leave a child in a session of its own and hear no polite signal."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], start_new_session=True)
+    time.sleep(3600)
+
+
+def silent(step):
     os._exit(0)
 
 
-def garbage():
-    sys.stdout.write("\x1b[31m\x00\xff garbage " * 1000)
+def garbage(step):
+    sys.stdout.write("\x1b[31m\x00\x07 garbage " * 1000)
+    sys.stdout.flush()
     write_report("\x00\x01 not json [red]")
 
 
-def truncated():
+def truncated(step):
     write_report('{"status": "ok", "samples": {"train_step": [0.1, 0.')
 
 
-def lies():
+def lies(step):
     write_report('{"status": "ok", "samples": {"train_step": [NaN, 1e308, -1.0]}}')
 
 
-FAULTS = {"raises": raises, "exits": exits, "hangs": hangs, "garbage": garbage, "truncated": truncated, "lies": lies}
+def says_nothing(step):
+    write_report('{"status": "ok"}' if step > GATE_STEPS else '{"status": "failed", "failure": null}')
+
+
+def huge(step):
+    write_report('"' + "x" * (80 << 20) + '"')
+
+
+def memory_limit():
+    for path in LIMITS:
+        if os.path.exists(path):
+            with open(path) as file:
+                text = file.read().strip()
+            return int(text) if text.isdigit() else None
+    return None
+
+
+def hoards(step):
+    """Eat memory once somebody has set a low limit; without one this is no place for it."""
+    until = time.time() + 20
+    while time.time() < until:
+        if (memory_limit() or 1 << 40) < 1 << 28:
+            hoard = []
+            while len(hoard) < 64:
+                hoard.append(b"x" * (8 << 20))
+        time.sleep(0.02)
+
+
+FAULTS = dict((fault.__name__, fault) for fault in (
+    raises, raises_later, exits, exits_after_report, hangs, hangs_deaf, silent, garbage, truncated, lies,
+    says_nothing, huge, hoards))
 
 
 def setup(job):
     iterations = job.parameters["iterations"]
-    state = {"loss": 0.0}
+    state = {"loss": 0.0, "steps": 0}
+    fault = FAULTS.get(job.implementation)
 
     def step():
-        FAULTS.get(job.implementation, lambda: None)()
-        state["loss"] = toy.work(iterations)
+        state["steps"] += 1
+        if fault is not None:
+            fault(state["steps"])
+        if job.implementation == "slow":
+            time.sleep(0.05)
+        loss = toy.work(iterations)
+        state["loss"] = float("nan") if job.implementation == "not_finite" else loss
 
     return harness.Workload(steps={"train_step": step}, fetch=lambda: state["loss"])
