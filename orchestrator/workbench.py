@@ -1,6 +1,7 @@
 """What every verb starts from: project, settings, machine, engine, and the plan of a suite for them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from orchestrator.building import find_built
 from orchestrator.catalog import Project, Study, find_project, find_study, find_suite, match_images
 from orchestrator.configuration import Settings, load_settings
 from orchestrator.engines import Engine
-from orchestrator.errors import EngineError, NothingSelectedError, UsageError
+from orchestrator.errors import EngineError, LockError, NothingSelectedError, UsageError
 from orchestrator.gpus import find_gpu
 from orchestrator.machine import read_machine
 from orchestrator.planning import (
@@ -26,12 +27,14 @@ from orchestrator.planning import (
     estimate_build,
     plan_cells,
 )
+from orchestrator.resolving import resolve
 from orchestrator.specs import Device, Image, ImageVariant, Machine
 from orchestrator.variants import Choice, choose_variant
 from orchestrator.wheelhouse import Wheelhouse
 
 DEVICES = ("auto", "cpu", "cuda")
 ENGINE_NAMES = ("auto", "docker", "venv")
+AT_ONCE = 4  # look-ups: they wait for the network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +182,7 @@ class Workbench:
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
             images = match_images(study.images, pattern)
-            pair = choose_pair([one for image in images if (one := self._candidate(image))], at_most)
+            pair = choose_pair(self._candidates(images), at_most)
             if pair is not None:
                 old, new = pair
                 size = console.size(old.download_bytes + new.download_bytes)
@@ -193,14 +196,29 @@ class Workbench:
             "Look at `orch doctor` for interpreters and engines, or allow a larger download with --yes."
         )
 
-    def _candidate(self, image: Image) -> Candidate | None:
-        choice = choose_variant(image, self.target.gpu, is_locked)
-        if not isinstance(choice, Choice) or self.engine.unsupported_reason(choice.target):
+    def _candidates(self, images: Sequence[Image]) -> list[Candidate]:
+        """Return what of these can really run here: an engine for it, and wheels within reach."""
+        choices = [choose_variant(image, self.target.gpu, is_locked) for image in images]
+        targets = [choice.target for choice in choices if isinstance(choice, Choice)]
+        targets = [target for target in targets if self.engine.unsupported_reason(target) is None]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            sizes = pool.map(self._reachable_bytes, targets)
+            return [
+                Candidate(target=target, download_bytes=size)
+                for target, size in zip(targets, sizes, strict=True)
+                if size is not None
+            ]
+
+    def _reachable_bytes(self, target: ImageVariant) -> int | None:
+        """Return what a variant would download, None if it cannot be had from here."""
+        if is_locked(target):
+            return self.wheelhouse.missing_bytes(target) if self.wheelhouse.reachable(target) else None
+        try:
+            pins = resolve(target, target.requirements, {**self.env, "UV_HTTP_RETRIES": "0"})  # asked without patience
+        except LockError:
             return None
-        size = self.wheelhouse.missing_bytes(choice.target)
-        if size is None or not self.wheelhouse.reachable(choice.target):
-            return None
-        return Candidate(target=choice.target, download_bytes=size)
+        sizes = [pin.bytes for pin in pins]
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def is_locked(target: ImageVariant) -> bool:
