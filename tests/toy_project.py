@@ -119,11 +119,14 @@ def wait_until(happened: Callable[[], object], timeout_s: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def make_toy(folder: Path, cache: Path, python: str | None = None) -> Toy:
-    """Copy the toy project, the harness and the wheels. python: of the rows, x.y.z; None: the running one."""
+def make_toy(folder: Path, cache: Path, python: str | None = None, salt: str = "") -> Toy:
+    """Copy the toy project and the harness, make the wheels.
+
+    python: of the rows, x.y.z; None: the running one. salt: makes other wheels, and so other images, of the same code.
+    """
     toy = Toy(folder=folder, cache=cache, wheels=folder / "wheels")
     make_project(toy.project, python or platform.python_version())
-    make_wheels(toy.wheels)
+    make_wheels(toy.wheels, salt)
     write_installers(toy.project / "images" / "installers.txt", toy.wheels)
     return toy
 
@@ -139,11 +142,13 @@ def make_project(project: Path, python: str) -> None:
     rows.write_text(text.replace("python:3.11-", f"python:{python.rpartition('.')[0]}-"), encoding="utf-8")
 
 
-def make_wheels(folder: Path) -> None:
+def make_wheels(folder: Path, salt: str) -> None:
     """Write the wheels of all versions, and the pip that this Python carries, to a folder for pip's --find-links."""
     folder.mkdir(parents=True, exist_ok=True)
     for version, source in SOURCES.items():
-        write_wheel(folder / f"toy-{version}-py3-none-any.whl", "toy", version, f"__version__ = {version!r}\n{source}")
+        write_wheel(
+            folder / f"toy-{version}-py3-none-any.whl", "toy", version, f"# {salt}\n__version__ = {version!r}\n{source}"
+        )
     shutil.copy(bundled_pip(), folder)
 
 
