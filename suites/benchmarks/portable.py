@@ -20,10 +20,10 @@ def seed_of(name):
     return (zlib.crc32(name.encode("utf-8")) & 0xFFFFFFFF) % (MODULUS - 1) + 1
 
 
-def lehmer(x):
-    """Return the block of integers that follows a seed."""
+def lehmer(x, count=BLOCK):
+    """Return the first integers of the block that follows a seed, at most all of it."""
     block = []
-    for _ in range(BLOCK):
+    for _ in range(min(count, BLOCK)):
         x = MULTIPLIER * x % MODULUS
         block.append(x)
     return block
@@ -34,12 +34,13 @@ def tensor(name, shape, low, high):
     count = 1
     for extent in shape:
         count *= extent
-    return repeated(array.array("f", [low + (high - low) * (x / MODULUS) for x in lehmer(seed_of(name))]), count)
+    numbers = lehmer(seed_of(name), count)
+    return repeated(array.array("f", [low + (high - low) * (x / MODULUS) for x in numbers]), count)
 
 
 def labels(name, count, classes):
     """Return a list of `count` integers in [0, classes)."""
-    return repeated([x * classes // MODULUS for x in lehmer(seed_of(name))], count)
+    return repeated([x * classes // MODULUS for x in lehmer(seed_of(name), count)], count)
 
 
 def repeated(block, count):
