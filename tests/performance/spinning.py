@@ -26,6 +26,7 @@ from tests.performance.figures import NotMeasuredError
 
 PUBLIC = "python:3.11-slim-bookworm"
 IMAGES = ("orch-test/python:3.11", PUBLIC)  # the first is the stand-in of .ci/bases
+COMPILE = ("sh", "-c", "python -m compileall -q $(python -c 'import sysconfig; print(sysconfig.get_path(\"stdlib\"))')")
 ASK_VERSION = ("python", "-c", "import platform; print(platform.python_version(), end='')")
 # No thread count: the launch gets all CPUs, as `docker run` does.
 PROTOCOL = Protocol(warmup=2, samples=5, at_most_s=5.0, blocks=1, timeout_s=60.0)
@@ -51,8 +52,7 @@ class Spin:
 @contextmanager
 def spinning(engine: Engine, protocol: Protocol = PROTOCOL) -> Iterator[Spin]:
     """Prepare `spin`, and leave neither files nor a compile cache behind. Raises NotMeasuredError without an image."""
-    with connected() as api, TemporaryDirectory(prefix="orch-bench-") as folder:
-        name, digest, version = find_python(api)
+    with connected() as api, _compiled_python(api) as (digest, version), TemporaryDirectory(prefix="orch-") as folder:
         benchmark = load_benchmark(SHIPPED / "spin" / "benchmark.yaml", SHIPPED)
         cell = make_cell(benchmark, "loop", version)
         prepared = Prepared(
@@ -61,7 +61,7 @@ def spinning(engine: Engine, protocol: Protocol = PROTOCOL) -> Iterator[Spin]:
             implementation=benchmark.implementations[0],
             configuration=benchmark.configurations[0],
             image=BuiltImage(
-                target=cell.image, reference=name, digest=digest, base=name, inputs_sha256="", lock_sha256=""
+                target=cell.image, reference=digest, digest=digest, base="", inputs_sha256="", lock_sha256=""
             ),
             code_sha256=code_sha256(benchmark, "python"),
         )
@@ -105,6 +105,24 @@ def find_python(api: APIClient) -> tuple[str, str, str]:
             version = client.containers.run(digest, list(ASK_VERSION), remove=True).decode()
         return name, digest, version
     raise NotMeasuredError(f"neither {' nor '.join(IMAGES)} is on the engine: docker pull {PUBLIC}")
+
+
+@contextmanager
+def _compiled_python(api: APIClient) -> Iterator[tuple[str, str]]:
+    """Make an image whose standard library is compiled, as pip leaves it in every image that `orch` builds."""
+    _, base, version = find_python(api)
+    container = api.create_container(base, list(COMPILE), user="0")["Id"]
+    try:
+        api.start(container)
+        if api.wait(container)["StatusCode"] != 0:
+            raise RuntimeError(f"compileall failed: {api.logs(container).decode()[-2000:]}")
+        digest = str(api.commit(container)["Id"])
+    finally:
+        api.remove_container(container, force=True)
+    try:
+        yield digest, version
+    finally:
+        api.remove_image(digest, force=True)
 
 
 def _remove_cache(api: APIClient, cache: str | None) -> None:
