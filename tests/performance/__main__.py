@@ -1,4 +1,4 @@
-"""Measure what DESIGN promises: `make bench`, or some of it: `make bench ARGS="startup launches"`."""
+"""Measure what is promised of speed: `make bench`, or some of it: `make bench ARGS="startup launches"`."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
