@@ -87,9 +87,9 @@ class Toy:
             start_new_session=True,
         )
 
-    def orch(self, *arguments: str) -> Ended:
+    def orch(self, *arguments: str, timeout_s: float = TIMEOUT_S) -> Ended:
         """Run `orch` to its end."""
-        return finish(self.start(*arguments))
+        return finish(self.start(*arguments), timeout_s)
 
     def runs(self) -> list[Path]:
         return sorted((self.folder / "runs").glob("*/"))

@@ -1,0 +1,110 @@
+"""The study itself on real PyTorch, old and new, in containers: its gate, its table, and planted faults.
+
+Downloads 0.8 GB of wheels where the wheelhouse of this user does not have them.
+"""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from docker import DockerClient
+
+from orchestrator.errors import Exit
+from tests.toy_project import Ended, Toy, edit
+
+pytestmark = pytest.mark.docker
+ROOT = Path(__file__).parents[2]
+STAND_IN = "orch-test/python:{}"  # of .ci/bases
+IMPLEMENTATIONS = ("cudnn_lstm", "lstmcell_fused", "lstmcell_basic")
+SUITE = """
+suite: old_and_new
+title: The study's three implementations on an old and a new PyTorch
+study: braun2018
+images: [pytorch-1.0.1, pytorch-2.13.0]
+benchmarks:
+  - {{benchmark: lstm_asr, implementations: [{implementations}], configurations: [1x320/CE-short]}}
+protocol: {{phases: [train_step], warmup: 1, samples: 5, at_most_s: 8, blocks: {blocks}, threads: 1, timeout_s: 300}}
+compare: {{across: image, baseline: oldest}}
+"""
+TIMEOUT_S = 900.0  # with downloads and builds
+
+
+@pytest.fixture(scope="module")
+def config(client: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's own settings, else mirrors for those bases that have a stand-in on the engine."""
+    if os.environ.get("ORCH_CONFIG"):
+        return Path(os.environ["ORCH_CONFIG"]).absolute()
+    rows = (ROOT / "images" / "pytorch" / "versions.yaml").read_text(encoding="utf-8")
+    bases = {base: STAND_IN.format(minor) for base, minor in re.findall(r"(python:(\d\.\d+)-slim-\w+)", rows)}
+    lines = [f'"{base}" = "{own}"' for base, own in bases.items() if client.images.list(own)]
+    path = tmp_path_factory.mktemp("config") / "orch.toml"
+    path.write_text("\n".join(["[mirrors]", *lines, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def project(config: Path, tmp_path: Path) -> Toy:
+    """The repository's images, a copy of its suites, and a cache of its own but for the downloads."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "images").symlink_to(ROOT / "images")
+    shutil.copytree(ROOT / "suites", tmp_path / "project" / "suites")
+    ours = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orch" / "wheelhouse"
+    ours.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "cache" / "orch").mkdir(parents=True)
+    (tmp_path / "cache" / "orch" / "wheelhouse").symlink_to(ours)
+    # Downloads, where there are any, go the user's own way.
+    plain = {"PIP_CONFIG_FILE": "", "PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", **os.environ}
+    own = {"ORCH_CONFIG": str(config), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return Toy(folder=tmp_path, cache=tmp_path / "cache", wheels=tmp_path, env={**plain, **own})
+
+
+def run(project: Toy, implementations: tuple[str, ...], blocks: int) -> Ended:
+    """Run a suite over both versions on the CPU, from what is locked."""
+    text = SUITE.format(implementations=", ".join(implementations), blocks=blocks)
+    (project.project / "suites" / "old_and_new.yaml").write_text(text, encoding="utf-8")
+    arguments = ("run", "old_and_new", "--engine", "docker", "--device", "cpu", "--locked")
+    return project.orch(*arguments, timeout_s=TIMEOUT_S)
+
+
+def test_both_versions_pass_the_gate_and_each_row_has_a_verdict(project: Toy) -> None:
+    ended = run(project, IMPLEMENTATIONS, blocks=3)
+
+    comparison = json.loads((ended.run_folder / "comparison.json").read_text(encoding="utf-8"))
+    (table,) = comparison["tables"]
+    records = project.records()
+
+    assert ended.exit_code == Exit.OK, ended.stderr
+    assert len(records) == 18
+    assert {row["implementation"] for row in table["rows"]} == set(IMPLEMENTATIONS)
+    for row in table["rows"]:
+        older, newer = row["entries"]
+        assert older["verdict"]["name"] == "baseline"
+        assert newer["verdict"]["name"] in {"faster", "slower", "same", "inconclusive"}
+        assert newer["ratio_interval"]["low"] < newer["ratio"] < newer["ratio_interval"]["high"]
+        assert newer["is_paired"]
+
+
+@pytest.mark.parametrize(
+    ("implementation", "good", "bad"),
+    [
+        ("lstmcell_basic", "i, f, g, o = gates", "f, i, g, o = gates"),
+        ("lstmcell_basic", r"F\.linear\(h, self\.weight_hh, self\.bias_hh\)", "F.linear(h, self.weight_hh)"),
+        ("cudnn_lstm", r"self\.lstm\(x\)\[0\]\[-1\]", "self.lstm(x)[0][-1].detach()"),
+    ],
+    ids=["swapped gates", "dropped bias", "detached layer"],
+)
+def test_a_planted_fault_is_refused_by_the_gate_and_not_measured(
+    project: Toy, implementation: str, good: str, bad: str
+) -> None:
+    edit(project.project / "suites" / "benchmarks" / "lstm_asr" / "run_pytorch.py", good, bad)
+
+    ended = run(project, (implementation,), blocks=1)
+
+    records = project.records()
+    assert ended.exit_code == Exit.LAUNCHES_FAILED
+    assert [(record["status"], record["launch"]["block"]) for record in records] == [("invalid", None)] * 2  # type: ignore[index]
+    assert all("disagrees with the reference" in record["failure"]["message"] for record in records)  # type: ignore[index]
+    assert "disagrees with the reference" in ended.stdout
