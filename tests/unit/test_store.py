@@ -1,0 +1,191 @@
+"""The run folder: whole files, nothing written over, broken records set aside, one run at a time."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ConfigurationError, UsageError
+from orchestrator.launching import measure
+from orchestrator.recording import Gate, Place
+from orchestrator.records import Record
+from orchestrator.store import RunFolder, create_run, find_resumable, list_runs, slug, write_atomically
+from tests.launches import make_prepared, make_setting
+
+IDENTITY = {"suite": "toy", "profile": None}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return create_run(tmp_path / "runs", {"identity": IDENTITY})
+
+
+def make_record(tmp_path: Path, block: int = 1, attempt: int = 1) -> Record:
+    return measure(make_setting(tmp_path), make_prepared(tmp_path), Place(block=block, attempt=attempt), Gate())
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path, folder: RunFolder) -> None:
+    record = make_record(tmp_path)
+
+    folder.write_record(record)
+
+    assert folder.read_records() == ((record,), ())
+
+
+def test_a_record_begins_with_its_schema(tmp_path: Path, folder: RunFolder) -> None:
+    path = folder.write_record(make_record(tmp_path))
+
+    first = next(iter(json.loads(path.read_text(encoding="utf-8")).items()))
+
+    assert first == ("schema", "orch.record/1")
+
+
+def test_the_name_of_a_record_says_cell_block_and_attempt(tmp_path: Path, folder: RunFolder) -> None:
+    path = folder.write_record(make_record(tmp_path, block=2, attempt=3))
+
+    assert path.name == "toy-1.0+cpu_step_steady_small.block2.attempt3.json"
+
+
+def test_files_are_as_readable_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", "text")
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", "old")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(tmp_path / "file", "\udcff")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "old"
+
+
+def test_the_next_attempt_is_the_first_without_a_record(tmp_path: Path, folder: RunFolder) -> None:
+    record = make_record(tmp_path)
+
+    assert folder.next_attempt(record.cell.id, 1) == 1
+    folder.write_record(record)
+
+    assert folder.next_attempt(record.cell.id, 1) == 2
+    assert folder.next_attempt(record.cell.id, 2) == 1
+    assert folder.next_attempt(record.cell.id, None) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\x00\xff", b'{"schema": "orch.record/9"}', b"[]"], ids=repr)
+def test_a_broken_record_is_set_aside_and_said(tmp_path: Path, folder: RunFolder, damage: bytes) -> None:
+    good = folder.write_record(make_record(tmp_path, block=1))
+    bad = folder.write_record(make_record(tmp_path, block=2))
+    bad.write_bytes(damage)
+
+    (complaint,) = folder.set_broken_aside()
+
+    (aside,) = (folder.path / "broken").iterdir()
+    assert str(bad) in complaint
+    assert str(aside) in complaint
+    assert aside.read_bytes() == damage
+    assert [path.name for path in (folder.path / "records").iterdir()] == [good.name]
+
+
+def test_records_broken_again_and_again_are_all_kept(tmp_path: Path, folder: RunFolder) -> None:
+    for damage in ("one", "two"):
+        folder.write_record(make_record(tmp_path)).write_text(damage, encoding="utf-8")
+        folder.set_broken_aside()
+
+    assert sorted(path.read_text(encoding="utf-8") for path in (folder.path / "broken").iterdir()) == ["one", "two"]
+
+
+def test_a_report_only_complains_of_a_broken_record(tmp_path: Path, folder: RunFolder) -> None:
+    path = folder.write_record(make_record(tmp_path))
+    path.write_text("{", encoding="utf-8")
+
+    records, complaints = folder.read_records()
+
+    assert records == ()
+    assert len(complaints) == 1
+    assert path.exists()
+
+
+def test_a_folder_that_is_held_is_refused_to_a_second_run(folder: RunFolder) -> None:
+    with folder.held(), pytest.raises(UsageError, match="another orch run is measuring there"), folder.held():
+        pass
+
+
+def test_a_folder_is_free_again_after_a_run_that_raised(folder: RunFolder) -> None:
+    with pytest.raises(KeyboardInterrupt), folder.held():
+        raise KeyboardInterrupt
+
+    with folder.held():
+        assert folder.path.exists()
+
+
+def test_what_a_killed_run_left_half_written_is_removed(folder: RunFolder) -> None:
+    left = folder.path / "records" / ".0123456789abcdef.partial"
+    left.write_text("{", encoding="utf-8")
+
+    with folder.held():
+        assert not left.exists()
+
+
+def test_the_newest_run_of_the_same_identity_is_continued(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for name, identity in (
+        ("20260101T000000Z-a", IDENTITY),
+        ("20260102T000000Z-b", IDENTITY),
+        ("20260103T000000Z-c", {}),
+    ):
+        write_atomically(runs / name / "plan.json", json.dumps({"identity": identity}))
+
+    found = find_resumable(runs, IDENTITY)
+
+    assert found is not None
+    assert found.id == "20260102T000000Z-b"
+    assert [run.id[-1] for run in list_runs(runs)] == ["c", "b", "a"]
+
+
+def test_runs_of_another_suite_or_without_a_readable_plan_are_not_continued(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    write_atomically(runs / "a" / "plan.json", "{")
+    write_atomically(runs / "b" / "plan.json", "[]")
+    write_atomically(runs / "c" / "plan.json", json.dumps({"identity": {**IDENTITY, "profile": "quick"}}))
+
+    assert find_resumable(runs, IDENTITY) is None
+    assert find_resumable(tmp_path / "none", IDENTITY) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00"], ids=repr)
+def test_a_damaged_plan_is_an_error_that_names_it(folder: RunFolder, text: str) -> None:
+    (folder.path / "plan.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"plan\.json: "):
+        folder.read_plan()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file", encoding="utf-8")
+
+    with pytest.raises(UsageError, match=r"cannot be written .*Set `runs` in orch\.toml"):
+        create_run(tmp_path / "runs", {})
+
+
+def test_numbers_that_json_lacks_are_never_written(tmp_path: Path, folder: RunFolder) -> None:
+    record = replace(make_record(tmp_path), measures={"setup_s": float("nan")})
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.write_record(record)
+
+    assert folder.read_records() == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("cell_id", "name"), [("a-1.0+cpu/b/c/1x320/CE-short", "a-1.0+cpu_b_c_1x320_CE-short"), ("a b/ü*[x]", "a-b_---x-")]
+)
+def test_a_cell_id_becomes_a_plain_file_name(cell_id: str, name: str) -> None:
+    assert slug(cell_id) == name
