@@ -79,6 +79,7 @@ def build_images(
     rest = [target for target in targets if target.name not in done]
     if rest:
         engine.check()
+        engine.check_builder()
         remove_leftovers(workshop.folder / "contexts")
         claim = Claim(workshop.folder / "contexts")
         try:

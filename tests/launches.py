@@ -59,6 +59,9 @@ class FakeEngine:
     def find(self, context: BuildContext) -> BuiltImage | None:
         raise AssertionError(context)
 
+    def check_builder(self) -> None:
+        raise AssertionError
+
     def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
         raise AssertionError(contexts, log_folder)
 

@@ -85,10 +85,13 @@ class Engine(Protocol):
     def find(self, context: BuildContext) -> BuiltImage | None:
         """Return the finished image with these inputs, None if there is none."""
 
+    def check_builder(self) -> None:
+        """Raise EngineError, with the remedy, if it cannot build at all (no buildx): asked before any download."""
+
     def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
         """Build under temporary names; variant name -> image, or the reason why not with the log's last lines.
 
-        Raises EngineError if the engine cannot build at all (no buildx).
+        Raises EngineError as check_builder does.
         """
 
     def keep(self, image: BuiltImage) -> BuiltImage:

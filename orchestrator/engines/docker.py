@@ -85,6 +85,10 @@ class DockerEngine:
         with _engine_errors():
             return find_image(self._api, context, image_tag(FINAL, context))
 
+    def check_builder(self) -> None:
+        """Raise EngineError if buildx is missing; see Engine."""
+        find_buildx(os.get_exec_path())
+
     def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
         """Build under temporary names; variant name -> image, or the reason why not with the log's last lines.
 

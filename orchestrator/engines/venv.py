@@ -79,6 +79,10 @@ class VenvEngine:
             lock_sha256=lock,
         )
 
+    def check_builder(self) -> None:
+        """Raise EngineError if uv is missing; see Engine."""
+        self.check()
+
     def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
         """Make the environments one after the other; see Engine."""
         remove_leftovers(self._half_made)

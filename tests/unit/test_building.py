@@ -30,6 +30,7 @@ class FakeEngine:
     name: str = "fake"
     says: Mapping[str, object] = field(default_factory=lambda: {"version": "1", "works": True})
     without_base: str = ""
+    without_builder: bool = False
     unbuildable: str = ""
     kept: dict[str, BuiltImage] = field(default_factory=dict)
     discarded: list[str] = field(default_factory=list)
@@ -48,6 +49,10 @@ class FakeEngine:
 
     def find(self, context: BuildContext) -> BuiltImage | None:
         return self.kept.get(context.inputs_sha256)
+
+    def check_builder(self) -> None:
+        if self.without_builder:
+            raise EngineError("no buildx. Install it.")
 
     def build(self, contexts: Sequence[BuildContext], log_folder: Path) -> Mapping[str, BuiltImage | str]:
         assert log_folder.is_dir()
@@ -179,6 +184,17 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path: Path, engine: FakeEng
     assert isinstance(third, BuiltImage)
     assert isinstance(second, NotBuilt)
     assert (second.phase, second.reason) == (phase, reason)
+
+
+def test_an_engine_that_cannot_build_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+    targets = make_targets(tmp_path, "1.0")
+    engine, workshop = FakeEngine(without_builder=True), make_workshop(tmp_path)
+    workshop.wheelhouse.path(PIN).unlink()
+
+    with pytest.raises(EngineError, match="no buildx"):
+        build_images(engine, targets, workshop)
+
+    assert not (tmp_path / "build").exists()
 
 
 def test_an_image_that_does_not_pass_is_discarded_and_not_found_later(tmp_path: Path) -> None:
