@@ -18,6 +18,8 @@ from orchestrator.recording import Gate, Place, Prepared, Setting, keys
 from orchestrator.records import Record
 from orchestrator.store import RunFolder
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
@@ -38,8 +40,9 @@ class Stop:
 
     @contextmanager
     def watching(self) -> Iterator["Stop"]:
-        """Watch for SIGINT and SIGTERM."""
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Watch for Ctrl-C, and for SIGTERM and a lost terminal, which kill; what is ignored (nohup) stays so."""
+        watched = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._on_signal) for number in watched}
         try:
             yield self
         finally:
@@ -49,7 +52,7 @@ class Stop:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.killing:
             return  # a container is being removed: it would stay
-        if self.asked or number == signal.SIGTERM:
+        if self.asked or number != signal.SIGINT:
             self.killing = True
             raise KeyboardInterrupt
         self.asked = True

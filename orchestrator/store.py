@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from orchestrator.errors import ConfigurationError, OrchError, RecordError, UsageError
+from orchestrator.errors import ConfigurationError, DiskError, OrchError, RecordError, UsageError
 from orchestrator.loading import read_record
 from orchestrator.records import Record
 from orchestrator.specs import Scalar
@@ -36,10 +36,16 @@ class RunFolder:
         return self.path / "logs"
 
     def write_record(self, record: Record) -> Path:
-        """Save a record for good; its name says cell, block and attempt."""
+        """Save a record for good; its name says cell, block and attempt. Raises DiskError if it cannot be."""
         path = self._record_path(record.cell.id, record.launch.block, record.launch.attempt)
         content = {"schema": record.schema, **dataclasses.asdict(record)}  # what it is stands first
-        write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            raise DiskError(
+                f"{path}: cannot be written ({error.strerror}). Make room; the same command continues."
+            ) from error
         return path
 
     def next_attempt(self, cell_id: str, block: int | None) -> int:

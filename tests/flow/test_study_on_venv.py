@@ -549,7 +549,9 @@ def test_two_runs_of_one_suite_do_not_share_a_folder_at_once(toy: Toy) -> None:
     second = toy.orch(*SLOW)
 
     program.terminate()
-    finish(program)
+    stopped = finish(program)
+    assert stopped.exit_code == 130
+    assert marked_processes(toy) == left_folders(toy) == []
     assert second.exit_code == 2
     assert "another orch run is measuring there" in second.stderr
 

@@ -43,6 +43,7 @@ def test_a_good_report_is_ok() -> None:
         (ended(b'{"status": "ok", "samples": {"train_step": [0]}}'), "failed", "record", "BrokenReport"),
         (ended(b'{"status": "ok", "samples": {"train_step": "fast"}}'), "failed", "record", "BrokenReport"),
         (ended(b'{"status": "great"}'), "failed", "record", "BrokenReport"),
+        (ended(b"[" * 100_000), "failed", "record", "BrokenReport"),
         (ended(b'["ok"]'), "failed", "record", "BrokenReport"),
         (ended(b'{"status": "ok"}'), "failed", "record", "NoSamples"),
         (ended(b'{"status": "ok", "samples": {"train_step": []}}'), "failed", "record", "NoSamples"),

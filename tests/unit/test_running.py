@@ -212,9 +212,20 @@ def test_the_second_ctrl_c_kills_and_later_ones_do_not_disturb_the_cleaning_up()
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_termination_signal_kills_at_once() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_termination_and_a_lost_terminal_kill_at_once(number: signal.Signals) -> None:
     with Stop().watching(), pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stop().watching():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_repeated_launch_has_the_next_attempt_and_replaces_no_record(tmp_path: Path, folder: RunFolder) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ConfigurationError, UsageError
+from orchestrator.errors import ConfigurationError, DiskError, UsageError
 from orchestrator.launching import measure
 from orchestrator.recording import Gate, Place
 from orchestrator.records import Record
@@ -173,6 +173,14 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) 
 
     with pytest.raises(UsageError, match=r"cannot be written .*Set `runs` in orch\.toml"):
         create_run(tmp_path / "runs", {})
+
+
+def test_a_record_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path, folder: RunFolder) -> None:
+    (folder.path / "records").rmdir()
+    (folder.path / "records").write_text("a file", encoding="utf-8")
+
+    with pytest.raises(DiskError, match=r"block1\.attempt1\.json: cannot be written"):
+        folder.write_record(make_record(tmp_path))
 
 
 def test_numbers_that_json_lacks_are_never_written(tmp_path: Path, folder: RunFolder) -> None:
