@@ -1,4 +1,4 @@
-"""Measure what is promised of speed: `make bench`, or some of it: `make bench ARGS="startup launches"`."""
+"""Measure how quick `orch` is: `make bench`, or a part of it: `make bench ARGS="startup launches"`."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence

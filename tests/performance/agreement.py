@@ -21,8 +21,9 @@ PROGRAM = Path(__file__).parents[1] / "data" / "agreement" / "paired_steps.py"
 IMPLEMENTATION = "cudnn_lstm"
 FAMILY = "pytorch-"
 BAR = 0.02
-PAIRS = 30
-PROTOCOL = Protocol(warmup=3, samples=5, threads=1)  # on no certain CPU: another program may be pinned to it
+PAIRS = 200
+# On no certain CPU: another program may be pinned to it.
+PROTOCOL = Protocol(warmup=5, threads=1)
 TIMEOUT_S = 600.0
 
 
