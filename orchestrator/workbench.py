@@ -178,11 +178,13 @@ class Workbench:
         return self.engine.unsupported_reason if with_engine else lambda _target: None
 
     def _choose_two(self, study: Study) -> tuple[Image, ...]:
-        """Return the oldest and the newest image of the first family with two that can run here."""
+        """Return the oldest and the newest image of the first family with two that can run here.
+
+        An engine taken by `auto` that has no base image for any two gives way to local virtual environments.
+        """
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
-            images = match_images(study.images, pattern)
-            pair = choose_pair(self._candidates(images), at_most)
+            pair = choose_pair(self._candidates(match_images(study.images, pattern)), at_most)
             if pair is not None:
                 old, new = pair
                 size = console.size(old.download_bytes + new.download_bytes)
@@ -191,6 +193,10 @@ class Workbench:
                     f"here within the download limit; {size} to fetch."
                 )
                 return old.target.image, new.target.image
+        if self.options.engine == "auto" and self.engine.name != "venv":
+            console.note(f"Engine: venv, since {self.engine.name} can have the base images of no two releases.")
+            self.engine = self.open_engine("venv")
+            return self._choose_two(study)
         raise NothingSelectedError(
             f"suite '{study.suite.name}': no two releases can run here within its download limit. "
             "Look at `orch doctor` for interpreters and engines, or allow a larger download with --yes."
@@ -200,7 +206,7 @@ class Workbench:
         """Return what of these can really run here: an engine for it, and wheels within reach."""
         choices = [choose_variant(image, self.target.gpu, is_locked) for image in images]
         targets = [choice.target for choice in choices if isinstance(choice, Choice)]
-        targets = [target for target in targets if self.engine.unsupported_reason(target) is None]
+        targets = [target for target in targets if self._can_run(target)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             sizes = pool.map(self._reachable_bytes, targets)
             return [
@@ -208,6 +214,15 @@ class Workbench:
                 for target, size in zip(targets, sizes, strict=True)
                 if size is not None
             ]
+
+    def _can_run(self, target: ImageVariant) -> bool:
+        if self.engine.unsupported_reason(target) is not None:
+            return False
+        try:
+            self.engine.resolve_base(target, None)
+        except EngineError:
+            return False
+        return True
 
     def _reachable_bytes(self, target: ImageVariant) -> int | None:
         """Return what a variant would download, None if it cannot be had from here."""
