@@ -186,7 +186,7 @@ def _workbench(**given: Any) -> Any:
 def execute() -> int:
     """Run the command line; an expected error becomes its message and exit code."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="orch", standalone_mode=True)
     except OrchError as error:
         console.note(f"orch: {error}")
         return error.exit_code
