@@ -106,6 +106,22 @@ def test_the_generator_gives_the_same_numbers_under_every_interpreter() -> None:
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("version", PYTHONS)
+def test_peak_memory_is_that_of_the_program_and_not_of_who_started_it(version: str) -> None:
+    ballast = bytearray(b"1") * 2**28
+    program = "import clocks; kept = bytearray(b'1') * 2**25; print(clocks.peak_memory_bytes())"
+
+    said = subprocess.run(
+        (PYTHONS[version], "-c", program),
+        cwd=SHIPPED,
+        capture_output=True,
+        check=True,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+    ).stdout
+
+    assert 2**25 < int(said) < len(ballast)
+
+
 @pytest.mark.parametrize(("device", "shortest_s"), [("cpu", 0.001), ("cuda", 0.010)])
 def test_short_iterations_are_grouped_until_a_sample_is_long_enough(
     bench: Bench, device: str, shortest_s: float
