@@ -91,10 +91,8 @@ def setups_of(columns: Sequence[Column]) -> tuple[Setup, ...]:
 
 
 def device_of(record: Record) -> Device:
-    """Say where a launch computed: as its program reports, else by whether a GPU was attached."""
-    told = record.environment.flags.get("device") if record.environment else None
-    attached = record.container is not None and record.container.gpu_mode != "none"
-    return "cuda" if told == "cuda" or (told is None and attached) else "cpu"
+    """Say where a launch computed."""
+    return "cuda" if record.protocol.device == "cuda" else "cpu"
 
 
 def split_image(name: str) -> tuple[str, str]:

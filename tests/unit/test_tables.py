@@ -105,6 +105,25 @@ def verdicts(entries: Sequence[Entry]) -> list[str | None]:
     return [entry.verdict.name if entry.verdict else None for entry in entries]
 
 
+@pytest.mark.parametrize(
+    ("device", "label", "gpu"), [("cuda", "1.4.0 cu101", "V100"), ("cpu", "1.4.0 cu101 on cpu", "none")]
+)
+def test_where_a_launch_computed_is_what_its_protocol_says(device: str, label: str, gpu: str) -> None:
+    machine = replace(MACHINE, gpus=(Gpu(name="V100", compute="7.0"),))
+    record = measured(OLD, 1, 0.1, machine=machine)
+    told = replace(record.environment or Environment(framework="", version="", python=""), flags={"device": "TPU v4"})
+    launched = replace(
+        record,
+        environment=told,
+        image=ImageUsed(name=OLD, variant="cu101"),
+        protocol=replace(record.protocol, device=device),
+    )
+
+    comparison = build_comparison([launched])
+
+    assert (comparison.tables[0].labels, comparison.setups[0].gpu) == ((label,), gpu)
+
+
 def test_a_cell_is_the_geometric_mean_of_its_launch_medians() -> None:
     (entry,) = only_row(build_comparison(cell(OLD, [0.1, 0.2, 0.4]))).entries
 

@@ -84,5 +84,5 @@ def setup(job):
         sync_name="block_until_ready", parameter_count=sum(int(value.size) for value in weights.values()),
         facts={"threads": None, "xla_flags": os.environ.get("XLA_FLAGS"),  # it takes the CPUs it may run on
                "precision": job.precision, "matmul_precision": MATMUL[job.precision],
-               "platform": device.platform, "device": device.device_kind,
+               "platform": device.platform, "device_kind": device.device_kind,
                "backend": device.client.platform_version})
