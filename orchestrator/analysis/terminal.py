@@ -1,4 +1,4 @@
-"""A comparison on a terminal: one table where it fits, else one block of lines per row."""
+"""A comparison on a terminal: one table where it fits, else a block per row, a line or three for each version."""
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -22,20 +22,31 @@ def render_terminal(comparison: Comparison, width: int) -> str:
 
 
 def _table_parts(comparison: Comparison, table: Table, width: int) -> list[RenderableType]:
-    whole = _matrix(table)
-    fits = Console(width=WIDE).measure(whole).maximum <= width
-    body: list[RenderableType] = (
-        [whole, Text()] if fits else [part for row in table.rows for part in _block(table, row)]
-    )
     return [
         Text(texts.title(comparison, table), style="bold"),
         *(Text(line) for line in texts.heading(comparison)),
         Text(),
-        *body,
+        *_body(table, width),
         *_footnotes(table),
         *(Text(line) for line in texts.rank_lines(comparison, table)),
         *(Text(line, style="dim") for line in texts.legend(comparison, table)),
     ]
+
+
+def _body(table: Table, width: int) -> list[RenderableType]:
+    """Take the first layout that fits, so that nothing is cut off; in the last one labels may wrap."""
+    whole = _matrix(table)
+    if _fits(whole, width):
+        return [whole, Text()]
+    blocks = [_block(table, row) for row in table.rows]
+    if not all(_fits(block, width) for block in blocks):
+        blocks = [_block(table, row, is_narrow=True) for row in table.rows]
+    pairs = zip(table.rows, blocks, strict=True)
+    return [part for row, block in pairs for part in (Text(row.label, style="bold"), block, Text())]
+
+
+def _fits(grid: Grid, width: int) -> bool:
+    return Console(width=WIDE).measure(grid).maximum <= width
 
 
 def _footnotes(table: Table) -> list[RenderableType]:
@@ -55,36 +66,39 @@ def _matrix(table: Table) -> Grid:
         heading = Text(f"{column.version},\n{column.device}, {column.year}")
         grid.add_column(_marked(heading, column.notes, table), justify="right", no_wrap=True)
     for row in table.rows:
-        measured = [Text("\n").join(text for text in _cells(entry, table) if text) for entry in row.entries]
+        measured = [_stack(entry, table) for entry in row.entries]
         grid.add_row(Text(row.label), *measured, *(_published(entry, table) for entry in row.published))
     return grid
 
 
-def _block(table: Table, row: Row) -> list[RenderableType]:
-    """Lay out one row, a line per version; measured and published share it where the version is the same."""
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("")
-    grid.add_column("time", justify="right", no_wrap=True)
-    grid.add_column("ratio", justify="right", no_wrap=True)
-    grid.add_column("verdict")
+def _block(table: Table, row: Row, *, is_narrow: bool = False) -> Grid:
+    """Lay out one row, a line per version, three where it is narrow; published ones share it with their version."""
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), leading=int(is_narrow))
+    grid.add_column("", no_wrap=not is_narrow, overflow="fold")
+    for heading in ("time, ratio, verdict",) if is_narrow else ("time", "ratio", "verdict"):
+        grid.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True)
     shared = texts.shared_notes(table)
     if table.published:
-        heading = Text(f"{table.published[0].device}, {table.published[0].year}")
-        grid.add_column(_marked(heading, shared, table), justify="right", no_wrap=True)
+        whose = Text(f"{table.published[0].device}, {table.published[0].year}")
+        grid.add_column(_marked(whose, shared, table), justify="right", no_wrap=True)
     printed = {
         column.version: _published(entry, table, tuple(note for note in column.notes if note not in shared))
         for column, entry in zip(table.published, row.published, strict=True)
     }
     lines = []
     for column, label, entry in zip(table.columns, table.labels, row.entries, strict=True):
+        cells = (_stack(entry, table),) if is_narrow else _cells(entry, table)
         beside = [printed.pop(column.version, Text())] if table.published else []
-        lines.append((version_order(column.version), [Text(label), *_cells(entry, table), *beside]))
-    lines += [
-        (version_order(version), [Text(version), Text(), Text(), Text(), text]) for version, text in printed.items()
-    ]
-    for _, cells in sorted(lines, key=lambda line: line[0]):
-        grid.add_row(*cells)
-    return [Text(row.label, style="bold"), grid, Text()]
+        lines.append((version_order(column.version), [Text(label), *cells, *beside]))
+    blank = [Text()] * (1 if is_narrow else 3)
+    lines += [(version_order(version), [Text(version), *blank, text]) for version, text in printed.items()]
+    for _, cells_of_line in sorted(lines, key=lambda line: line[0]):
+        grid.add_row(*cells_of_line)
+    return grid
+
+
+def _stack(entry: Entry, table: Table) -> Text:
+    return Text("\n").join(text for text in _cells(entry, table) if text)
 
 
 def _cells(entry: Entry, table: Table) -> tuple[Text, Text, Text]:

@@ -141,7 +141,7 @@ def test_no_line_of_a_terminal_table_is_longer_than_the_terminal(width: int) -> 
     assert max(len(line) for line in text.splitlines()) <= width
 
 
-@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_a_terminal_table_has_time_ratio_interval_verdict_and_footnotes_at_any_width(width: int) -> None:
     text = render_terminal(comparison(), width)
 
@@ -154,6 +154,31 @@ def test_a_terminal_table_has_time_ratio_interval_verdict_and_footnotes_at_any_w
         "³ failed (import): no | module",
     ]
     assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 100, 120])
+@pytest.mark.parametrize("labels", [("1.4.0 cpu", "2.13.0 cpu"), ("1.12.1 cu113 on cpu", "2.13.0 cpu, setup 2")])
+def test_labels_and_verdicts_are_whole_from_sixty_columns_on(width: int, labels: tuple[str, str]) -> None:
+    doubtful = replace(OPEN, notes=("busy machine", FAILURE), verdict=Verdict(name="inconclusive", blocks_more=120))
+    made = comparison((BASE, doubtful))
+    table = replace(made.tables[0], labels=labels)
+
+    text = render_terminal(replace(made, tables=(table,)), width)
+
+    words = [*labels, "baseline", "inconclusive +120 ² ³", "533 ms ±2.5 %", "0.272 [0.265, 0.280]", "11 ms, 1.0× ¹"]
+    assert [word for word in words if word not in text] == []
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_a_label_too_long_for_the_terminal_is_wrapped_and_not_cut() -> None:
+    made = comparison()
+    labels = tuple(f"somebodys-framework {label} on cpu, setup {number}" for number, label in enumerate("abc"))
+    table = replace(made.tables[0], labels=labels)
+
+    text = render_terminal(replace(made, tables=(table,)), 60)
+
+    assert "…" not in text
+    assert [text.count(word) for word in ("somebodys-framework", "setup 0", "setup 2")] == [3, 1, 1]
 
 
 def test_a_narrow_terminal_gets_a_line_per_version_where_measured_and_published_share_one() -> None:
