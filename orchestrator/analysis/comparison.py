@@ -28,6 +28,7 @@ class PublishedEntry:
     value_s: float
     text: str  # as printed: 11 ms
     ratio_to_fastest: float | None
+    compared: str  # the fastest of what: PyTorch versions, or frameworks
     notes: tuple[str, ...] = ()
 
 

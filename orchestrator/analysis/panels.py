@@ -46,7 +46,13 @@ def _entry(number: PublishedNumber | None, column: PublishedColumn) -> Published
     if number is None:
         return None
     own = tuple(note for note in number.defects if note not in column.notes)
-    return PublishedEntry(value_s=number.value_s, text=number.text, ratio_to_fastest=number.ratio_to_fastest, notes=own)
+    return PublishedEntry(
+        value_s=number.value_s,
+        text=number.text,
+        ratio_to_fastest=number.ratio_to_fastest,
+        compared=number.compared,
+        notes=own,
+    )
 
 
 def _rank_agreements(table: Table) -> tuple[RankAgreement, ...]:

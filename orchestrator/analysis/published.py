@@ -25,6 +25,7 @@ class PublishedNumber:
     value_s: float
     text: str  # as printed, with its unit
     ratio_to_fastest: float | None
+    compared: str  # what the panel compares, of which one is the fastest: PyTorch versions, or frameworks
     defects: tuple[str, ...] = ()
 
 
@@ -71,11 +72,15 @@ def read_published(path: Path) -> Published:
 
 
 def _read_numbers(rows: Sequence[Mapping[str, str]], path: Path) -> tuple[PublishedNumber, ...]:
-    panels = _version_panels(rows)
+    panels, compared = _version_panels(rows), _compared(rows)
     ratios = {_key(row): row["mean"] for row in rows if row["metric"] == "relative_to_fastest"}
     times = [row for row in rows if row["metric"] == "train" and row["unit"] in PER_SECOND]
     try:
-        return tuple(_number(row, ratios) for row in times if _panel(row) == panels[row["framework"]])
+        return tuple(
+            _number(row, ratios.get(_key(row)), compared[_panel(row)])
+            for row in times
+            if _panel(row) == panels[row["framework"]]
+        )
     except ValueError as error:
         raise ConfigurationError(f"{error}. Write means as plain numbers.", file=str(path)) from error
 
@@ -88,6 +93,17 @@ def _version_panels(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {name: max(panels, key=lambda panel: len(panels[panel])) for name, panels in versions.items()}
 
 
+def _compared(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Say of each panel what it compares: the versions of its one framework, or frameworks."""
+    frameworks: dict[str, set[str]] = {}
+    for row in rows:
+        frameworks.setdefault(_panel(row), set()).add(row["framework"])
+    return {
+        panel: f"{next(iter(names))} versions" if len(names) == 1 else "frameworks"
+        for panel, names in frameworks.items()
+    }
+
+
 def _panel(row: Mapping[str, str]) -> str:
     found = re.search(r"comparison=(\w+)", row["config"])
     return found[1] if found else ""
@@ -97,8 +113,7 @@ def _key(row: Mapping[str, str]) -> tuple[str, ...]:
     return (_panel(row), *(row[name] for name in ("benchmark", "framework", "framework_version", "implementation")))
 
 
-def _number(row: Mapping[str, str], ratios: Mapping[tuple[str, ...], str]) -> PublishedNumber:
-    ratio = ratios.get(_key(row))
+def _number(row: Mapping[str, str], ratio: str | None, compared: str) -> PublishedNumber:
     return PublishedNumber(
         configuration=row["benchmark"],
         framework=row["framework"],
@@ -108,6 +123,7 @@ def _number(row: Mapping[str, str], ratios: Mapping[tuple[str, ...], str]) -> Pu
         value_s=float(row["mean"]) / PER_SECOND[row["unit"]],
         text=f"{row['mean']} {row['unit'].replace('us', 'µs')}",
         ratio_to_fastest=float(ratio) if ratio else None,
+        compared=compared,
         defects=tuple(
             part.removeprefix(DEFECT) for part in (row.get("note") or "").split("; ") if part.startswith(DEFECT)
         ),

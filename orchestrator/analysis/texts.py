@@ -124,8 +124,10 @@ def legend(comparison: Comparison, table: Table) -> tuple[str, ...]:
     """Say what the numbers are, a line each."""
     verdicts = {entry.verdict.name for row in table.rows for entry in row.entries if entry.verdict}
     open_ones = (INCONCLUSIVE,) if "inconclusive" in verdicts else ()
-    printed = (f"N.N×: to the fastest of the same configuration in {comparison.source}",) if table.published else ()
-    return (*MEASURED, *open_ones, *printed)
+    printed = [entry for row in table.rows for entry in row.published if entry and entry.ratio_to_fastest]
+    compared = " or ".join(sorted({entry.compared for entry in printed}))
+    ratios = f"N.N×: as the study prints it, to the fastest of its {compared} at the same configuration"
+    return (*MEASURED, *open_ones, *((f"{ratios} ({comparison.source})",) if printed else ()))
 
 
 def _setup(setup: Setup) -> str:

@@ -54,6 +54,13 @@ def test_a_framework_without_a_version_panel_is_found_in_the_framework_panel() -
     assert found["1.8.0"].text == "130 ms"
 
 
+@pytest.mark.parametrize(("framework", "compared"), [("PyTorch", "PyTorch versions"), ("TensorFlow", "frameworks")])
+def test_a_number_says_what_its_panel_compares(framework: str, compared: str) -> None:
+    numbers = [number for number in read_published(BRAUN).numbers if number.framework == framework]
+
+    assert {number.compared for number in numbers} == {compared}
+
+
 def test_another_frameworks_implementation_of_the_same_name_is_not_taken() -> None:
     assert set(read_published(BRAUN).find("1x320/CE-short", "TensorFlow", "cuDNNLSTM")) == {"1.8.0"}
 

@@ -52,6 +52,9 @@ FASTER = Entry(
     notes=("busy machine",),
 )
 OPEN = replace(FASTER, verdict=Verdict(name="inconclusive", blocks_more=12), notes=())
+PRINTED = PublishedEntry(
+    value_s=0.011, text="11 ms", ratio_to_fastest=1.0, compared="PyTorch versions", notes=("the same runs",)
+)
 LOST = Entry(launched=5, verdict=Verdict(name="n/a", reason=FAILURE), notes=(FAILURE,))
 
 
@@ -68,7 +71,7 @@ def comparison(entries: tuple[Entry, ...] = (BASE, FASTER, LOST)) -> Comparison:
         label="cudnn_lstm 1x320/CE-short",
         frameworks=frozenset({"pytorch"}),
         entries=entries,
-        published=(PublishedEntry(value_s=0.011, text="11 ms", ratio_to_fastest=1.0, notes=("the same runs",)),),
+        published=(PRINTED,),
     )
     table = Table(
         phase="train_step",
@@ -207,6 +210,17 @@ def test_an_inconclusive_entry_says_how_many_blocks_more_and_the_legend_explains
     assert "inconclusive +12" in text
     assert "inconclusive +N: N blocks more" in text
     assert "inconclusive" not in render_terminal(comparison(), 120)
+
+
+def test_the_legend_says_what_the_study_divides_by() -> None:
+    without = replace(comparison().tables[0].rows[0], published=(replace(PRINTED, ratio_to_fastest=None),))
+    bare = replace(comparison(), tables=(replace(comparison().tables[0], rows=(without,)),))
+
+    words = (
+        "N.N×: as the study prints it, to the fastest of its PyTorch versions at the same configuration (Braun 2018,"
+    )
+    assert words in render_terminal(comparison(), 200)
+    assert "N.N×" not in render_terminal(bare, 200)
 
 
 def test_the_head_says_suite_machine_engine_date_and_what_failed() -> None:
