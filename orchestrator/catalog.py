@@ -11,7 +11,7 @@ from orchestrator.shipped import shipped_folders
 from orchestrator.specs import Benchmark, Image, Selection, Suite
 from orchestrator.yaml_lines import shown_path
 
-BASELINES = ("oldest", "newest")
+OLDEST = "oldest"  # the baseline where a suite names no image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +102,10 @@ def find_study(project: Project, suite: Suite) -> Study:
             chosen |= {image.name: image for image in match_images(known, pattern)}
         except ValueError as error:
             raise ConfigurationError(f"images.{number}: {error}", file=file, line=suite.image_lines[number]) from error
-    if suite.baseline not in (*BASELINES, *chosen):
-        near = did_you_mean(suite.baseline, (*BASELINES, *chosen))
-        raise ConfigurationError(f"compare.baseline: unknown image '{suite.baseline}'.{near}", file=file)
+    if suite.baseline not in (OLDEST, *chosen):
+        near = did_you_mean(suite.baseline, (OLDEST, *chosen))
+        message = f"compare.baseline: must be '{OLDEST}' or an image of the suite, not '{suite.baseline}'.{near}"
+        raise ConfigurationError(message, file=file, line=suite.baseline_line)
     benchmarks = {choice.benchmark: _find_benchmark(project, choice, file) for choice in suite.selections}
     for choice in suite.selections:
         _check_selection(choice, benchmarks[choice.benchmark], file)

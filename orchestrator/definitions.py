@@ -24,7 +24,9 @@ from orchestrator.specs import (
 from orchestrator.yaml_lines import Node, read_yaml, shown_path
 
 SAMPLES_AT_LEAST = 5
+SAMPLES_AT_MOST = 2000  # what a record holds
 _AT_LEAST = {"warmup": 0, "samples": SAMPLES_AT_LEAST, "blocks": 1, "threads": 1, "phases": 1}
+_AT_MOST = {"warmup": SAMPLES_AT_MOST, "samples": SAMPLES_AT_MOST}
 
 
 def load_versions(path: Path, cwd: Path) -> tuple[Image, ...]:
@@ -75,6 +77,7 @@ def load_suite(path: Path, cwd: Path) -> Suite:
     """
     root = read_yaml(cwd / path, shown_path(path, cwd))
     written = root.mapping()
+    baseline, baseline_line = _load_baseline(root)
     protocol = (
         _checked(written["protocol"], build(Protocol, written["protocol"])) if "protocol" in written else Protocol()
     )
@@ -85,14 +88,22 @@ def load_suite(path: Path, cwd: Path) -> Suite:
         name=root.required("suite").text(),
         path=cwd / path,
         sha256=hashlib.sha256((cwd / path).read_bytes()).hexdigest(),
-        selections=tuple(_load_selection(node) for node in root.required("benchmarks").items()),
+        selections=tuple(_load_selection(node) for node in _filled(root, "benchmarks")),
         protocol=protocol,
         profiles=tuple(_load_profile(name, node, protocol) for name, node in root.entries("profiles").items()),
         profile=None,
-        baseline=_load_baseline(root),
+        baseline=baseline,
+        baseline_line=baseline_line,
         download_at_most_bytes=written["download_at_most"].size_bytes() if "download_at_most" in written else None,
-        image_lines=tuple(node.line for node in root.required("images").items()),
+        image_lines=tuple(node.line for node in _filled(root, "images")),
     )
+
+
+def _filled(root: Node, key: str) -> tuple[Node, ...]:
+    items = root.required(key).items()
+    if not items:
+        raise root.required(key).error(f"is empty. Name at least one of the {key}; `orch list` shows them.")
+    return items
 
 
 def _check_folder(node: Node, path: Path) -> None:
@@ -154,13 +165,14 @@ def _load_selection(node: Node) -> Selection:
     return build(Selection, node, read=("exclude",), exclude=exclusions, line=node.line)
 
 
-def _load_baseline(root: Node) -> str:
+def _load_baseline(root: Node) -> tuple[str, int | None]:
+    """Return the baseline and the line it is written in."""
     compare = root.entries("compare")
     if compare:
         root.required("compare").check_keys(("across", "baseline"))
     if "across" in compare and compare["across"].text() != "image":
         raise compare["across"].error(f"must be 'image', not {compare['across'].kind}.")
-    return compare["baseline"].text() if "baseline" in compare else "oldest"
+    return (compare["baseline"].text(), compare["baseline"].line) if "baseline" in compare else ("oldest", None)
 
 
 def _load_profile(name: str, node: Node, protocol: Protocol) -> Profile:
@@ -184,6 +196,10 @@ def _checked(node: Node, protocol: Protocol) -> Protocol:
         count = len(value) if isinstance(value, tuple) else value
         if count is not None and count < least:
             raise node.at((key,)).error(f"must be at least {least}, not {count}.")
+    for key, most in _AT_MOST.items():
+        if getattr(protocol, key) > most:
+            what = f"must be at most {most}, not {getattr(protocol, key)}: a record holds at most {most} samples."
+            raise node.at((key,)).error(f"{what} Longer samples say more.")
     for key in ("at_most_s", "timeout_s"):
         if not 0 < getattr(protocol, key) < math.inf:
             raise node.at((key,)).error(f"must be a positive number of seconds, not {getattr(protocol, key)}.")

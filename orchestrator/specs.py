@@ -180,6 +180,7 @@ class Suite:
     choose: Literal["all", "oldest_and_newest"] = "all"  # the latter: of the first pattern with two that fit here
     download_at_most_bytes: int | None = None  # without --yes
     image_lines: tuple[int, ...] = ()  # of `images`, in the file
+    baseline_line: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

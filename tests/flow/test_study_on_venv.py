@@ -295,7 +295,7 @@ def test_building_an_image_that_does_not_import_is_a_failure(toy: Toy) -> None:
         (r"\[\"toy-.*\]", "[toy-1.0.1]", "unknown image 'toy-1.0.1'. Did you mean"),
         ("benchmark: toy_step", "benchmark: toy_stp", "unknown benchmark 'toy_stp'. Did you mean 'toy_step'?"),
         ("steady", "stedy", "nothing is called 'stedy'. Did you mean 'steady'?"),
-        ("baseline: oldest", "baseline: toy-9", "unknown image 'toy-9'"),
+        ("baseline: oldest", "baseline: toy-9", "must be 'oldest' or an image of the suite, not 'toy-9'"),
     ],
 )
 def test_a_wrong_suite_is_told_with_its_line_and_a_suggestion(

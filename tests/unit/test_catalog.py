@@ -167,8 +167,9 @@ def test_a_study_holds_what_its_suite_names(project: Project) -> None:
         (
             "title: Mine",
             "title: Mine\ncompare: {baseline: pytorch-0.3.1post2}",
-            "suites/mine.yaml: compare.baseline: unknown image 'pytorch-0.3.1post2'.",
+            "suites/mine.yaml:3: compare.baseline: must be 'oldest' or an image of the suite, not 'pytorch-0",
         ),
+        ("title: Mine", "title: Mine\ncompare: {baseline: newest}", "suites/mine.yaml:3: compare.baseline: must be"),
     ],
 )
 def test_a_suite_that_names_what_is_not_there_is_an_error_with_its_line(
