@@ -126,12 +126,29 @@ def test_peak_memory_is_that_of_the_program_and_not_of_who_started_it(version: s
 def test_short_iterations_are_grouped_until_a_sample_is_long_enough(
     bench: Bench, device: str, shortest_s: float
 ) -> None:
+    plant_a_clock_of_the_steps_own(bench, step_s=1e-6)
+
     launched = spin(bench, parameters={"points": 10}, device=device)
 
     group = launched.report.group["train_step"]
-    assert group > 100
-    assert min(launched.report.samples["train_step"]) * group >= 0.8 * shortest_s
-    assert launched.report.samples["train_step"][0] < 0.001
+    assert launched.report.samples["train_step"] == pytest.approx([1e-6] * 5)
+    assert shortest_s * 0.999999 <= group * 1e-6 <= shortest_s * 1.3
+
+
+def test_an_iteration_that_is_long_enough_is_a_sample_by_itself(bench: Bench) -> None:
+    plant_a_clock_of_the_steps_own(bench, step_s=0.002)
+
+    launched = spin(bench, parameters={"points": 10})
+
+    assert launched.report.group["train_step"] == 1
+
+
+def plant_a_clock_of_the_steps_own(bench: Bench, step_s: float) -> None:
+    """Let the clock of the harness go on in a step alone, whatever the machine is doing."""
+    real = 'wall_clock = getattr(time, "perf_counter", None) or _posix_clock(1)'
+    bench.plant("clocks.py", real, "now = [1.0]\nwall_clock = lambda: now[0]")
+    bench.plant(SPIN, "import platform\n", "import clocks\nimport platform\n")
+    bench.plant(SPIN, "    def train_step():\n", f"    def train_step():\n        clocks.now[0] += {step_s}\n")
 
 
 def test_the_garbage_collector_is_off_inside_samples_and_on_before(bench: Bench) -> None:
