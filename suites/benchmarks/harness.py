@@ -36,7 +36,7 @@ from clocks import TIMER, Sample, finite, peak_memory_bytes, rounded, wall_clock
 
 LEAST_SAMPLES = 5
 SHORTEST_SAMPLE_S = {"cpu": 0.001, "cuda": 0.010}
-PACKAGES_AT_MOST = 200  # keeps a record below 32 KiB
+PACKAGES_AT_MOST = 200  # in a record; the image's lock names them all
 
 
 class Job(object):
