@@ -1,10 +1,11 @@
 """GPUs that a plan can be made for without having one."""
 
 from orchestrator.errors import UsageError
-from orchestrator.names import did_you_mean
+from orchestrator.names import did_you_mean, version_key
 from orchestrator.specs import Gpu
 
-# Compute capability by name. Source: NVIDIA, "CUDA GPU Compute Capability" and its page of legacy GPUs.
+# Compute capability by name. Source: NVIDIA, "CUDA GPU Compute Capability" and its page of legacy GPUs. GPUs that only
+# come with an arm64 CPU (GH200, GB200) are left out: a plan is made for amd64.
 GPU_TABLE = {
     "GTX 980": "5.2",
     "Titan X (Maxwell)": "5.2",
@@ -28,9 +29,7 @@ GPU_TABLE = {
     "RTX 4090": "8.9",
     "H100": "9.0",
     "H200": "9.0",
-    "GH200": "9.0",
     "B200": "10.0",
-    "GB200": "10.0",
     "RTX 5090": "12.0",
 }
 
@@ -38,13 +37,25 @@ GPU_TABLE = {
 def find_gpu(name: str, driver: str | None = None) -> Gpu:
     """Return a GPU of the table; case, spaces and hyphens do not count.
 
-    driver: version to plan for; None: not checked. Raises UsageError for an unknown name.
+    driver: version to plan for; None: not checked.
+    Raises UsageError for an unknown name, or a driver that is no version.
     """
     folded = {_fold(known): known for known in GPU_TABLE}
     known = folded.get(_fold(name))
     if known is None:
         raise UsageError(f"--gpu {name}: unknown GPU.{did_you_mean(name, GPU_TABLE)}")
+    if driver is not None:
+        _check_driver(driver)
     return Gpu(name=known, compute=GPU_TABLE[known], driver=driver)
+
+
+def _check_driver(driver: str) -> None:
+    try:
+        version_key(driver)
+    except ValueError as error:
+        raise UsageError(
+            f"--driver {driver}: is no version. Write it as nvidia-smi does, such as 535.104.05."
+        ) from error
 
 
 def _fold(name: str) -> str:

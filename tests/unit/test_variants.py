@@ -184,3 +184,15 @@ def test_a_gpu_is_found_however_it_is_written() -> None:
 def test_an_unknown_gpu_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match=r"--gpu H1000: unknown GPU\. Did you mean 'H100'\?"):
         find_gpu("H1000")
+
+
+@pytest.mark.parametrize("driver", ["foo", "", "535.104 beta"])
+def test_a_driver_that_is_no_version_is_a_usage_error(driver: str) -> None:
+    with pytest.raises(UsageError, match=f"--driver {driver}: is no version"):
+        find_gpu("H100", driver)
+
+
+@pytest.mark.parametrize("name", ["GH200", "GB200"])
+def test_a_gpu_that_only_comes_with_an_arm64_host_is_not_planned_for(name: str) -> None:
+    with pytest.raises(UsageError, match="unknown GPU"):
+        find_gpu(name)
