@@ -9,15 +9,15 @@ from typing import Literal
 from orchestrator import console
 from orchestrator.engines import BuildContext, BuiltImage, Engine
 from orchestrator.engines.claims import Claim, remove_leftovers
-from orchestrator.errors import DiskError, EngineError, LockError, UsageError, WheelError
-from orchestrator.health import check_image
+from orchestrator.errors import ConfigurationError, DiskError, EngineError, LockError, UsageError, WheelError
+from orchestrator.health import CHECK, check_image
 from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
 from orchestrator.planning import BuildCost
 from orchestrator.resolving import lock_image
 from orchestrator.specs import ImageVariant
 from orchestrator.wheelhouse import Wheelhouse, find_installer
 
-Phase = Literal["lock", "base", "fetch", "build", "health"]
+Phase = Literal["resolve", "lock", "base", "fetch", "build", "health"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +139,10 @@ def _read_current_lock(target: ImageVariant) -> Lock:
 
 
 def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:
-    """Say what an image would be made of; reads files, writes none."""
+    """Say what an image would be made of; reads files, writes none. Raises ConfigurationError for a missing one."""
+    dockerfile = _read_of_family(target, "Dockerfile")
+    _read_of_family(target, CHECK)  # it would be missed only after the build
     base = engine.resolve_base(target, lock.base_digest)
-    dockerfile = (target.image.folder / "Dockerfile").read_bytes()
     return BuildContext(
         target=target,
         folder=target.image.folder,
@@ -150,6 +151,15 @@ def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:
         inputs_sha256=inputs_sha256(dockerfile, base, lock),
         lock_sha256=lock_sha256(lock),
     )
+
+
+def _read_of_family(target: ImageVariant, name: str) -> bytes:
+    path = target.image.folder / name
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        remedy = f"A family needs its {name}: restore it, or start from that of another family."
+        raise ConfigurationError(f"cannot be read ({error.strerror}). {remedy}", file=str(path)) from error
 
 
 def _fill(context: BuildContext, lock: Lock, workshop: Workshop) -> None:

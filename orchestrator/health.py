@@ -6,6 +6,7 @@ import re
 from orchestrator.engines import BuiltImage, Engine, Job
 from orchestrator.specs import ImageVariant
 
+CHECK = "check.py"
 _TIMEOUT_S = 600.0
 _LOG_LINES = 8
 # A post-release is the same source built again, a local version (+cu113) the same source built for another CUDA.
@@ -17,10 +18,8 @@ def check_image(engine: Engine, image: BuiltImage) -> str | None:
 
     Raises EngineError if the engine fails.
     """
-    script = (image.target.image.folder / "check.py").read_bytes()
-    outcome = engine.launch(
-        image, Job(argv=("python", "in/check.py"), files={"check.py": script}, timeout_s=_TIMEOUT_S)
-    )
+    script = (image.target.image.folder / CHECK).read_bytes()
+    outcome = engine.launch(image, Job(argv=("python", f"in/{CHECK}"), files={CHECK: script}, timeout_s=_TIMEOUT_S))
     if outcome.status != "exited" or outcome.exit_code != 0:
         ended = f"exit code {outcome.exit_code}" if outcome.status == "exited" else outcome.status
         lines = outcome.log.strip().splitlines()[-_LOG_LINES:] or ["it says nothing"]

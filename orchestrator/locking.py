@@ -70,6 +70,8 @@ def read_lock(path: Path) -> Lock:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise LockError(f"{path}: no lock. Make it with: orch lock {path.stem}") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read ({error.strerror}). {_remedy(path)}", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"not a text file. {_remedy(path)}", file=str(path)) from error
     header = _read_header(lines, path)

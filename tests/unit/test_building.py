@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.building import NotBuilt, Workshop, build_images, check_space, find_built
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
-from orchestrator.errors import DiskError, EngineError, UsageError
+from orchestrator.errors import ConfigurationError, DiskError, EngineError, UsageError
 from orchestrator.locking import Lock, Pin, write_lock
 from orchestrator.planning import BuildCost, estimate_build
 from orchestrator.specs import Image, ImageVariant, Variant
@@ -216,6 +216,34 @@ def test_an_image_without_a_lock_is_not_resolved_where_only_locks_count(tmp_path
     assert isinstance(built, NotBuilt)
     assert built.phase == "lock"
     assert "orch lock pytorch-1.0+cpu" in built.reason
+
+
+@pytest.mark.parametrize("name", ["pytorch/Dockerfile", "pytorch/check.py", "installers.txt"])
+def test_a_missing_file_of_a_family_is_named_with_a_remedy_before_anything_is_done(tmp_path: Path, name: str) -> None:
+    (target,) = make_targets(tmp_path, "1.0")
+    (tmp_path / "images" / name).unlink()
+
+    for use in (
+        lambda: find_built(FakeEngine(), [target]),
+        lambda: build_images(FakeEngine(), [target], make_workshop(tmp_path)),
+    ):
+        with pytest.raises(
+            ConfigurationError, match=rf"images/{name}: cannot be read \(No such file or directory\)\. \w+"
+        ):
+            use()
+
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_lock_that_is_a_folder_is_named_with_a_remedy(tmp_path: Path) -> None:
+    (target,) = make_targets(tmp_path, "1.0")
+    target.lock_path.unlink()
+    target.lock_path.mkdir()
+
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be read \(Is a directory\)\. Restore the file, or make it anew"
+    ):
+        build_images(FakeEngine(), [target], make_workshop(tmp_path))
 
 
 def test_the_cost_counts_what_is_missing_and_what_lies_twice(tmp_path: Path) -> None:
