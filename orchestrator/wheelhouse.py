@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.markers import Marker
 
 from orchestrator import process
-from orchestrator.errors import LockError, WheelError
+from orchestrator.errors import ConfigurationError, LockError, WheelError
 from orchestrator.indexes import PIP
 from orchestrator.locking import Lock, Pin, read_lock, read_pins
 from orchestrator.resolving import PLATFORMS, abi, exact, find_hashes
@@ -52,10 +52,6 @@ class Wheelhouse:
             return target.variant.download_bytes
         return target.variant.download_bytes if None in sizes else sum(size or 0 for size in sizes)
 
-    def bytes(self) -> int:
-        """Return the size of all wheels held."""
-        return sum(path.stat().st_size for path in self.folder.glob("??/*/*.whl"))
-
     def fetch(self, lock: Lock, index: str | None = None, log_file: Path | None = None) -> int:
         """Download the missing wheels of a lock; returns how many bytes came.
 
@@ -91,15 +87,12 @@ class Wheelhouse:
                 shutil.copyfile(self.path(pin), folder / pin.file)
 
     def reachable(self, target: ImageVariant) -> bool:
-        """Say whether all wheels of a variant can be had now, from here or from the configured indexes.
+        """Say whether all wheels of a locked variant can be had now, from here or from the configured indexes.
 
         Downloads nothing: what is not here is looked up by its pinned name and version.
         """
         try:
-            lock = read_lock(target.lock_path) if target.lock_path.exists() else None
-            if lock is None:
-                return bool(find_hashes(target, target.requirements, self.env))
-            missing = self.missing(lock)
+            missing = self.missing(read_lock(target.lock_path))
             wanted = tuple(pin.what for pin in missing)
             found = find_hashes(target, wanted, self.env) if missing else frozenset()
         except LockError:
@@ -152,13 +145,19 @@ def _places(index: str | None) -> tuple[tuple[str, ...], ...]:
 def find_installer(images: Path, python: str) -> Pin:
     """Return the last pip that runs on a Python, from `images/installers.txt`.
 
-    Raises LockError if the file has none.
+    Raises LockError if the file has none, ConfigurationError if it cannot be read.
     """
     minor = ".".join(python.split(".")[:2])
-    for pin in read_pins(images / "installers.txt"):
+    path = images / "installers.txt"
+    try:
+        pins = read_pins(path)
+    except OSError as error:
+        remedy = "Copy the one that orch is shipped with: it pins a pip for each Python."
+        raise ConfigurationError(f"cannot be read ({error.strerror}). {remedy}", file=str(path)) from error
+    for pin in pins:
         if pin.marker and Marker(pin.marker).evaluate({"python_version": minor}):
             return replace(pin, marker=None)
-    raise LockError(f"{images / 'installers.txt'}: no pip for Python {minor}. Add its line.")
+    raise LockError(f"{path}: no pip for Python {minor}. Add its line.")
 
 
 def explain_pip(log: str, pins: tuple[Pin, ...]) -> str:

@@ -157,12 +157,12 @@ def test_what_no_index_has_is_a_lock_error_that_names_it(house: House) -> None:
 
 def test_wheels_are_reachable_from_the_wheelhouse_or_the_index(house: House) -> None:
     target = house.target("1.0")
-    unlocked, unknown = house.wheelhouse.reachable(target), house.wheelhouse.reachable(house.target("9"))
     lock = lock_image(target, house.env)
+    from_index = house.wheelhouse.reachable(target)
     house.wheelhouse.fetch(lock)
     (house.wheels / "tiny-1.0-py3-none-any.whl").unlink()
 
-    assert (unlocked, unknown) == (True, False)
+    assert from_index
     assert house.wheelhouse.reachable(target)
     house.wheelhouse.path(lock.pins[0]).unlink()
     assert not house.wheelhouse.reachable(target)

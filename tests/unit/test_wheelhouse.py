@@ -48,10 +48,6 @@ def test_a_context_gets_links_not_copies(tmp_path: Path) -> None:
     assert os.path.samefile(tmp_path / "context" / "wheels" / PIN.file, wheelhouse.path(PIN))
 
 
-def test_the_size_is_that_of_all_wheels(tmp_path: Path) -> None:
-    assert stock(tmp_path).bytes() == len(CONTENT)
-
-
 @pytest.mark.parametrize(
     ("python", "pip"),
     [
