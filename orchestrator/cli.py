@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,13 +120,14 @@ def build(
 @app.command()
 def lock(
     names: Annotated[list[str], typer.Argument(help="images, such as pytorch-1.0.1 or pytorch-2.13.0+cpu")],
-    fetch: Annotated[bool, typer.Option(help="download the wheels too")] = False,
+    fetch: Annotated[bool, typer.Option("--fetch", help="download the wheels too")] = False,
+    as_json: Json = False,
 ) -> None:
     """Resolve base images to digests and requirements to hashes, into files that are committed."""
     from orchestrator.providing import lock_named
 
     lines, exit_code = lock_named(_workbench(), tuple(names), fetch=fetch)
-    console.result("\n".join(lines))
+    console.result(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
     raise typer.Exit(exit_code)
 
 
@@ -185,6 +187,9 @@ def _workbench(**given: Any) -> Any:
 
 def execute() -> int:
     """Run the command line; an expected error becomes its message and exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without × and µ loses these, not the table
     try:
         app(prog_name="orch", standalone_mode=True)
     except OrchError as error:

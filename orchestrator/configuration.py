@@ -27,12 +27,13 @@ class Settings:
 def load_settings(root: Path, cwd: Path, env: Mapping[str, str]) -> Settings:
     """Read `orch.toml` of the project, then the user's: $ORCH_CONFIG, else ~/.config/orch/orch.toml.
 
-    root: folder of the project. cwd: runs/ lies there unless a file says otherwise. env: the environment.
+    root: folder of the project; runs/ lies there for whoever works inside it, else in cwd. env: the environment.
     Raises ConfigurationError for a wrong file, or if $ORCH_CONFIG names none.
     """
     home = Path(env.get("HOME") or cwd)
     cache = Path(env.get("XDG_CACHE_HOME") or home / ".cache") / "orch"
-    settings = Settings(runs=cwd / "runs", cache=cache)
+    place = root if cwd.is_relative_to(root) else cwd
+    settings = Settings(runs=place / "runs", cache=cache)
     if (root / NAME).is_file():
         settings = _lay_over(settings, root / NAME, cwd)
     named = env.get("ORCH_CONFIG")

@@ -9,7 +9,8 @@ from orchestrator.keys import digest
 from orchestrator.launching import ENGINE_FAILED, NO_REPORT, judge, launch
 from orchestrator.loading import parse_gate
 from orchestrator.machine import read_load
-from orchestrator.recording import Gate, Place, Prepared, Setting, Verdict, ended_launch, make_record, now
+from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
+from orchestrator.recording import ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Status
 from orchestrator.store import write_atomically
 
@@ -27,10 +28,10 @@ def pass_gate(setting: Setting, prepared: Prepared, cache: Path, attempt: int = 
     if passed is not None:
         return passed
     load, started = read_load(), now()
-    verdict, gate = _launch_gate(setting, prepared, reference, key, place)
-    if verdict.failure is not None:
+    judged, gate = _launch_gate(setting, prepared, reference, key, place)
+    if judged.failure is not None:
         ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
-        return make_record(setting, prepared, ended, verdict, gate)
+        return make_record(setting, prepared, ended, judged, gate)
     write_atomically(path, json.dumps({"entries": gate.entries, "setup_cold_s": gate.setup_cold_s}))
     return gate
 
@@ -74,17 +75,17 @@ def _gate_key(setting: Setting, prepared: Prepared, reference: Reference | None)
 
 def _launch_gate(
     setting: Setting, prepared: Prepared, reference: Reference | None, key: str, place: Place
-) -> tuple[Verdict, Gate]:
+) -> tuple[Judged, Gate]:
     try:
         outcome = launch(setting, prepared, "gate", place)
     except EngineError as error:
         return _fail("launch", ENGINE_FAILED, str(error)), Gate()
-    verdict = judge(outcome, phases=())
-    if verdict.failure is not None:
-        return verdict, Gate()
-    cold_s = verdict.report.measures.get("setup_s")
+    judged = judge(outcome, phases=())
+    if judged.failure is not None:
+        return judged, Gate()
+    cold_s = judged.report.measures.get("setup_s")
     if reference is None:
-        return verdict, Gate(setup_cold_s=cold_s)
+        return judged, Gate(setup_cold_s=cold_s)
     try:
         found = parse_gate(outcome.files.get("gate.json", b""))
     except RecordError as error:
@@ -97,8 +98,8 @@ def _launch_gate(
             ", ".join(f"{name} {value}" for name, value in entry.items() if name != "gate") for entry in wrong
         )
         return _fail("gate", "NotEquivalent", f"disagrees with the reference: {message}", status="invalid"), gate
-    return verdict, gate
+    return judged, gate
 
 
-def _fail(phase: str, kind: str, message: str, status: Status = "failed") -> Verdict:
-    return Verdict(status=status, report=NO_REPORT, failure=Failure(phase=phase, kind=kind, message=message))
+def _fail(phase: str, kind: str, message: str, status: Status = "failed") -> Judged:
+    return Judged(status=status, report=NO_REPORT, failure=Failure(phase=phase, kind=kind, message=message))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from orchestrator.specs import Cell, Gpu, Machine, Protocol, Scalar
+from orchestrator.specs import Cell, Gpu, Machine, Protocol
 
 HOW_MANY = ("blocks", "timeout_s")  # of the protocol: how often and how long, not how it is measured
 
@@ -22,15 +22,18 @@ def comparable_key(*, engine: str, machine: Machine, gpu: Gpu | None, protocol: 
     )
 
 
-def cell_key(cell: Cell, comparable: str, inputs_sha256: str, parameters: Mapping[str, Scalar]) -> str:
-    """Hash what must agree before a record is taken for a launch that is already made."""
+def cell_key(cell: Cell, comparable: str, inputs_sha256: str, work: Mapping[str, object]) -> str:
+    """Hash what must agree before a record is taken for a launch that is already made.
+
+    work: what the harness is asked for besides the protocol: parameters, traits, probe, whether the loss falls.
+    """
     return digest(
         {
             "comparable": comparable,
             "image": inputs_sha256,
             "cell": cell.id,
             "device": cell.device,
-            "parameters": dict(parameters),
+            "work": dict(work),
         }
     )
 

@@ -8,10 +8,11 @@ from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError, RecordError
 from orchestrator.loading import parse_report
 from orchestrator.machine import read_load
-from orchestrator.recording import Gate, Place, Prepared, Setting, Verdict, ended_launch, make_record, now
+from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
+from orchestrator.recording import ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Report, Status
 from orchestrator.store import slug
-from orchestrator.workloads import job_content, launch_files
+from orchestrator.workloads import job_content
 
 Mode = Literal["measure", "gate"]
 ENGINE_FAILED = "EngineError"  # kind of a failure that says nothing about the cell
@@ -28,11 +29,11 @@ def measure(setting: Setting, prepared: Prepared, place: Place, gate: Gate) -> R
     """Launch a cell once and return its record, whatever happened."""
     load, started = read_load(), now()
     try:
-        verdict = judge(launch(setting, prepared, "measure", place), setting.protocol.phases)
+        judged = judge(launch(setting, prepared, "measure", place), setting.protocol.phases)
     except EngineError as error:
-        verdict = Verdict(status="failed", report=NO_REPORT, failure=_failure("launch", ENGINE_FAILED, str(error)))
+        judged = Judged(status="failed", report=NO_REPORT, failure=_failure("launch", ENGINE_FAILED, str(error)))
     ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
-    return make_record(setting, prepared, ended, verdict, gate)
+    return make_record(setting, prepared, ended, judged, gate)
 
 
 def launch(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> Outcome:
@@ -54,7 +55,7 @@ def make_job(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> 
     return Job(
         argv=ARGV,
         files={
-            **launch_files(prepared.benchmark, cell.image.image.framework),
+            **prepared.files,
             "job.json": job_content(cell, prepared.benchmark, protocol, mode=mode, threads=setting.threads),
         },
         timeout_s=protocol.timeout_s,
@@ -66,7 +67,7 @@ def make_job(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> 
     )
 
 
-def judge(outcome: Outcome, phases: Sequence[str]) -> Verdict:
+def judge(outcome: Outcome, phases: Sequence[str]) -> Judged:
     """Say what became of a launch from how it ended and what it wrote; neither is trusted.
 
     phases: those that must have been timed; none in a gate launch.
@@ -86,7 +87,7 @@ def judge(outcome: Outcome, phases: Sequence[str]) -> Verdict:
     return _judge_report(outcome, report, phases)
 
 
-def _judge_report(outcome: Outcome, report: Report, phases: Sequence[str]) -> Verdict:
+def _judge_report(outcome: Outcome, report: Report, phases: Sequence[str]) -> Judged:
     failure: Failure | None = None
     if report.status != "ok":
         failure = report.failure or _failure("record", "NoReason", "failed without a reason")
@@ -94,10 +95,14 @@ def _judge_report(outcome: Outcome, report: Report, phases: Sequence[str]) -> Ve
         failure = _failure("launch", "ExitCode", f"exit code {outcome.exit_code} after a good report")
     elif untimed := [phase for phase in phases if not report.samples.get(phase)]:
         failure = _failure("record", "NoSamples", f"a good report without samples of {', '.join(untimed)}")
+    elif report.environment is None:
+        failure = _failure("record", "NoEnvironment", "a good report that names no framework version")
+    elif unsound := [str(entry.get("check")) for entry in report.sanity if entry.get("ok") is not True]:
+        failure = _failure("sanity", unsound[0], f"a good report with a failed check: {', '.join(unsound)}")
     status: Status = "ok"
     if failure is not None:
         status = "invalid" if failure.phase == "sanity" else "failed"
-    return Verdict(status=status, report=report, failure=failure, gpu_mode=outcome.gpu_mode)
+    return Judged(status=status, report=report, failure=failure, gpu_mode=outcome.gpu_mode)
 
 
 def _engine_note(log: str) -> str:
@@ -106,10 +111,10 @@ def _engine_note(log: str) -> str:
     return f"; {last.removeprefix(ENGINE_SAYS).rstrip('.')}" if last.startswith(ENGINE_SAYS) else ""
 
 
-def _lost(outcome: Outcome, status: Status, failure: Failure) -> Verdict:
+def _lost(outcome: Outcome, status: Status, failure: Failure) -> Judged:
     tail = outcome.log[-LOG_TAIL_CHARACTERS:]
     failure = Failure(phase=failure.phase, kind=failure.kind, message=failure.message, log_tail=tail)
-    return Verdict(status=status, report=NO_REPORT, failure=failure, gpu_mode=outcome.gpu_mode)
+    return Judged(status=status, report=NO_REPORT, failure=failure, gpu_mode=outcome.gpu_mode)
 
 
 def _failure(phase: str, kind: str, message: str) -> Failure:

@@ -6,15 +6,16 @@ from dataclasses import asdict
 from orchestrator import console
 from orchestrator.catalog import list_suites, load_benchmarks, load_images
 from orchestrator.planning import Estimate
+from orchestrator.reaching import is_locked
 from orchestrator.specs import ImageVariant
 from orchestrator.store import list_runs
-from orchestrator.workbench import Planned, Workbench, is_locked
+from orchestrator.workbench import PlannedStudy, Workbench
 from orchestrator.yaml_lines import shown_path
 
 Json = Mapping[str, object]
 
 
-def render_plan(planned: Planned, cost: Estimate) -> str:
+def render_plan(planned: PlannedStudy, cost: Estimate) -> str:
     """Write what runs in which variant, what does not and why, and what it costs."""
     plan, suite = planned.plan, planned.plan.suite
     gpu = planned.target.gpu
@@ -32,7 +33,7 @@ def render_plan(planned: Planned, cost: Estimate) -> str:
     return "\n".join(lines)
 
 
-def plan_as_json(planned: Planned, cost: Estimate) -> Json:
+def plan_as_json(planned: PlannedStudy, cost: Estimate) -> Json:
     """Return the same for programs; bytes and seconds."""
     plan = planned.plan
     return {
@@ -60,19 +61,19 @@ def _cost_line(cost: Estimate) -> str:
     )
 
 
-def _image_names(planned: Planned) -> tuple[str, ...]:
+def _image_names(planned: PlannedStudy) -> tuple[str, ...]:
     return tuple(image.name for image in planned.study.images)
 
 
-def _chosen(planned: Planned) -> Mapping[str, ImageVariant]:
+def _chosen(planned: PlannedStudy) -> Mapping[str, ImageVariant]:
     return {target.image.name: target for target in planned.plan.targets}
 
 
-def _reasons(planned: Planned) -> Mapping[str, str]:
+def _reasons(planned: PlannedStudy) -> Mapping[str, str]:
     return {cell.image: cell.reason for cell in planned.plan.unsupported}
 
 
-def _image_rows(planned: Planned) -> list[tuple[str, str, str, str]]:
+def _image_rows(planned: PlannedStudy) -> list[tuple[str, str, str, str]]:
     chosen, reasons = _chosen(planned), _reasons(planned)
     jit = {cell.image.name for cell in planned.plan.cells if cell.jit}
     rows = []
@@ -90,7 +91,7 @@ def _image_rows(planned: Planned) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _image_json(planned: Planned, name: str) -> Json:
+def _image_json(planned: PlannedStudy, name: str) -> Json:
     target = _chosen(planned).get(name)
     if target is None:
         return {"image": name, "variant": None, "reason": _reasons(planned).get(name)}

@@ -77,3 +77,15 @@ def exclusive(lock_file: Path) -> Iterator[None]:
     with lock_file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def is_held(lock_file: Path) -> bool:
+    """Say whether another process is in the block of `exclusive` now."""
+    try:
+        with lock_file.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -9,11 +9,13 @@ from orchestrator.building import NotBuilt, Workshop, build_images, check_space,
 from orchestrator.catalog import load_images, match_images, select_images
 from orchestrator.engines import BuiltImage
 from orchestrator.errors import Exit, LockError, NothingSelectedError, UsageError, WheelError
+from orchestrator.names import did_you_mean
 from orchestrator.planning import require_cells
+from orchestrator.reaching import is_locked
 from orchestrator.resolving import lock_image
 from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import choose_variant
-from orchestrator.workbench import Workbench, is_locked
+from orchestrator.workbench import Workbench
 
 AT_ONCE = 4  # resolutions: they wait for the network
 
@@ -25,10 +27,13 @@ class Provided:
     image: str
     state: str  # there | built | unsupported | failed
     text: str
+    is_named: bool = False  # by itself, not by a suite
 
     @property
     def exit_code(self) -> Exit:
-        return Exit.ENGINE if self.state == "failed" else Exit.OK
+        """An image asked for by name has to be there; of a suite, what cannot be had here may be missing."""
+        failed = self.state == "failed" or (self.state == "unsupported" and self.is_named)
+        return Exit.ENGINE if failed else Exit.OK
 
 
 def provide_images(bench: Workbench, targets: Sequence[ImageVariant]) -> tuple[BuiltImage | NotBuilt, ...]:
@@ -57,7 +62,7 @@ def lock_missing(bench: Workbench, targets: Sequence[ImageVariant]) -> dict[str,
     unlocked = [target for target in targets if not is_locked(target)]
     if bench.options.locked:
         reason = "it has no lock, and --locked resolves nothing. Make one: orch lock {}"
-        return {one.name: NotBuilt(target=one, phase="lock", reason=reason.format(one.name)) for one in unlocked}
+        return {one.name: NotBuilt(target=one, phase="resolve", reason=reason.format(one.name)) for one in unlocked}
     if unlocked:
         console.note(f"Not locked yet, resolving: {', '.join(target.name for target in unlocked)}")
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -67,7 +72,7 @@ def lock_missing(bench: Workbench, targets: Sequence[ImageVariant]) -> dict[str,
     for remedy in dict.fromkeys(error.remedy for _, error in errors if error.remedy):
         console.note(f"  {remedy}")
     return {
-        target.name: NotBuilt(target=target, phase="lock", reason=error.what.removeprefix(f"{target.name}: "))
+        target.name: NotBuilt(target=target, phase="resolve", reason=error.what.removeprefix(f"{target.name}: "))
         for target, error in errors
     }
 
@@ -86,49 +91,61 @@ def build_named(bench: Workbench, names: Sequence[str]) -> tuple[Provided, ...]:
     Raises NothingSelectedError if none of it can run here.
     """
     targets: dict[str, ImageVariant] = {}
+    named: set[str] = set()
     for name in names or (bench.settings.suite,):
-        targets |= {target.name: target for target in _targets_of(bench, name)}
-    if not targets:
-        raise NothingSelectedError("nothing of this can run here. `orch plan` says why.")
+        images = _find_images(bench, name)
+        found = [_variant_of(bench, image, name) for image in images] if images else _targets_of_suite(bench, name)
+        targets |= {target.name: target for target in found}
+        named |= {target.name for target in found if images}
     bench.engine.check()
     before = find_built(bench.engine, targets.values())
     provided = provide_images(bench, tuple(targets.values()))
-    return tuple(_describe(one, was_there=one.target.name in before) for one in provided)
+    return tuple(
+        _describe(one, was_there=one.target.name in before, is_named=one.target.name in named) for one in provided
+    )
 
 
-def _targets_of(bench: Workbench, name: str) -> tuple[ImageVariant, ...]:
-    images = load_images(bench.project)
+def _find_images(bench: Workbench, name: str) -> tuple[Image, ...]:
     try:
-        chosen = match_images(images, name.partition("+")[0])
-    except ValueError as no_image:
-        try:
-            planned = bench.with_suite(name).plan_suite()
-        except UsageError as no_suite:
-            raise UsageError(f"{no_suite} Nor an image: {no_image}") from no_image
-        require_cells(planned.plan)
-        return planned.plan.targets
-    return tuple(_variant_of(bench, image, name) for image in chosen)
+        return match_images(load_images(bench.project), name.partition("+")[0])
+    except ValueError:
+        return ()
+
+
+def _targets_of_suite(bench: Workbench, name: str) -> tuple[ImageVariant, ...]:
+    try:
+        plan = bench.with_suite(name).plan_suite().plan
+    except UsageError as error:
+        near = did_you_mean(name, [image.name for image in load_images(bench.project)])
+        raise UsageError(f"{error} Nor is it an image.{near}") from error
+    require_cells(plan)
+    return plan.targets
 
 
 def _variant_of(bench: Workbench, image: Image, name: str) -> ImageVariant:
     """Return the variant that is named (`pytorch-1.0.1+cu90`), else the planner's choice for this machine."""
-    wanted = name.partition("+")[2]
-    if wanted:
-        found = next((one for one in image.variants if one.name == wanted), None)
-        if found is None:
-            known = ", ".join(one.name for one in image.variants)
-            raise UsageError(f"{name}: {image.name} has no variant '{wanted}'. It has {known}.")
-        return ImageVariant(image=image, variant=found)
+    if "+" in name:
+        return _named_variants(image, name)[0]
     choice = choose_variant(image, bench.target.gpu, is_locked)
     if isinstance(choice, str):
         raise NothingSelectedError(f"{image.name}: {choice}")
     return choice.target
 
 
-def _describe(one: BuiltImage | NotBuilt, *, was_there: bool) -> Provided:
+def _named_variants(image: Image, name: str) -> tuple[ImageVariant, ...]:
+    """Return the variant that a name ends in, all of the image's if it ends in none. Raises UsageError."""
+    wanted = name.partition("+")[2]
+    found = tuple(ImageVariant(image=image, variant=one) for one in image.variants if wanted in ("", one.name))
+    if not found:
+        known = ", ".join(one.name for one in image.variants)
+        raise UsageError(f"{name}: {image.name} has no variant '{wanted}'. It has {known}.")
+    return found
+
+
+def _describe(one: BuiltImage | NotBuilt, *, was_there: bool, is_named: bool) -> Provided:
     if isinstance(one, NotBuilt):
-        state = "unsupported" if one.phase == "lock" else "failed"
-        return Provided(image=one.target.name, state=state, text=f"{one.phase}: {one.reason}")
+        state = "unsupported" if one.phase == "resolve" else "failed"
+        return Provided(image=one.target.name, state=state, text=f"{one.phase}: {one.reason}", is_named=is_named)
     return Provided(image=one.target.name, state="there" if was_there else "built", text=one.reference)
 
 
@@ -141,8 +158,7 @@ def lock_named(bench: Workbench, names: Sequence[str], *, fetch: bool) -> tuple[
     exit_code = Exit.OK
     for name in names:
         for image in select_images(load_images(bench.project), (name.partition("+")[0],)):
-            variants = [one for one in image.variants if name.partition("+")[2] in ("", one.name)]
-            for target in (ImageVariant(image=image, variant=one) for one in variants):
+            for target in _named_variants(image, name):
                 try:
                     lines.append(_lock(bench, target, fetch=fetch))
                 except (LockError, WheelError) as error:

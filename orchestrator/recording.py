@@ -1,14 +1,13 @@
 """From what a launch gave to its record: which cell, where in the run, in which image, on which machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from orchestrator import __version__
-from orchestrator.engines import BuiltImage, Engine
+from orchestrator.engines import BuiltImage
 from orchestrator.keys import cell_key, comparable_key
-from orchestrator.machine import choose_cpus
+from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
 from orchestrator.records import (
     CellKeys,
     ContainerUsed,
@@ -21,92 +20,17 @@ from orchestrator.records import (
     Record,
     Report,
     Status,
-    SuiteKeys,
     Workload,
 )
-from orchestrator.specs import (
-    Benchmark,
-    Cell,
-    Configuration,
-    Gpu,
-    Implementation,
-    Machine,
-    Protocol,
-    Scalar,
-    UnsupportedCell,
-)
+from orchestrator.specs import Cell, UnsupportedCell
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What all launches of a run share."""
-
-    run: str
-    suite: SuiteKeys
-    seed: int
-    protocol: Protocol
-    machine: Machine
-    engine: Engine
-    engine_version: str
-    command: tuple[str, ...]
-    logs: Path
-    gpu: Gpu | None = None
-
-    @property
-    def threads(self) -> int:
-        return min(self.protocol.threads or self.machine.cores, len(self.machine.cpus))
-
-    @property
-    def cpus(self) -> tuple[int, ...]:
-        return choose_cpus(self.machine, self.threads)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A cell whose image is built: ready to be launched."""
-
-    cell: Cell
-    benchmark: Benchmark
-    implementation: Implementation
-    configuration: Configuration
-    image: BuiltImage
-    code_sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a launch stands in its run; block None: outside the measured blocks."""
-
-    block: int | None
-    position: int | None = None
-    attempt: int = 1
-    paired: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What became of a launch."""
-
-    status: Status
-    report: Report
-    failure: Failure | None = None
-    gpu_mode: str = "none"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gate:
-    """What a cell's gate launch found: sanity entries, and the set-up time without a compile cache, seconds."""
-
-    entries: tuple[Mapping[str, Scalar | None], ...] = ()
-    setup_cold_s: float | None = None
-
-
-def make_record(setting: Setting, prepared: Prepared, launch: Launch, verdict: Verdict, gate: Gate) -> Record:
+def make_record(setting: Setting, prepared: Prepared, launch: Launch, judged: Judged, gate: Gate) -> Record:
     """Put together the record of one launch, good or failed."""
-    report = verdict.report
+    report = judged.report
     return Record(
-        status=verdict.status,
-        failure=verdict.failure,
+        status=judged.status,
+        failure=judged.failure,
         cell=keys(setting, prepared),
         suite=setting.suite,
         launch=launch,
@@ -120,7 +44,7 @@ def make_record(setting: Setting, prepared: Prepared, launch: Launch, verdict: V
         protocol=_protocol_used(setting, report),
         environment=_environment(report, prepared.cell),
         image=_image_used(prepared.image),
-        container=_container_used(setting, verdict.gpu_mode),
+        container=_container_used(setting, judged.gpu_mode),
         machine=setting.machine,
         samples=report.samples,
         cpu_samples=report.cpu_samples,
@@ -129,6 +53,16 @@ def make_record(setting: Setting, prepared: Prepared, launch: Launch, verdict: V
         sanity=(*report.sanity, *gate.entries),
         provenance=Provenance(orch=__version__, command=setting.command),
     )
+
+
+def _work(prepared: Prepared) -> Mapping[str, object]:
+    return {
+        "parameters": dict(prepared.configuration.parameters),
+        "traits": dict(prepared.implementation.traits),
+        "trained": prepared.implementation.parameters,
+        "probe": dict(prepared.benchmark.probe),
+        "falls": prepared.benchmark.falls,
+    }
 
 
 def never_launched(
@@ -174,7 +108,7 @@ def keys(setting: Setting, prepared: Prepared) -> CellKeys:
     )
     return CellKeys(
         id=prepared.cell.id,
-        key=cell_key(prepared.cell, comparable, prepared.image.inputs_sha256, prepared.configuration.parameters),
+        key=cell_key(prepared.cell, comparable, prepared.image.inputs_sha256, _work(prepared)),
         comparable=comparable,
     )
 
@@ -215,6 +149,7 @@ def _protocol_used(setting: Setting, report: Report) -> ProtocolUsed:
         at_most_s=protocol.at_most_s,
         precision=protocol.precision,
         caches=protocol.caches,
+        device=setting.device,
         threads=setting.threads,
         cpuset=",".join(str(cpu) for cpu in setting.cpus),
         group=report.group,

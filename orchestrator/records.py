@@ -73,7 +73,8 @@ class ProtocolUsed:
     precision: str
     caches: str
     threads: int
-    cpuset: str  # "1", "0,1"; empty: not pinned
+    device: str = "cpu"  # cpu | cuda
+    cpuset: str = ""  # "1", "0,1"; empty: not pinned
     group: Mapping[str, int] = field(default_factory=dict)  # phase -> iterations in one sample
     timer: str = ""
     sync: str = ""

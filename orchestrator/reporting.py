@@ -5,10 +5,11 @@ from pathlib import Path
 
 from orchestrator import console
 from orchestrator.analysis.comparison import Comparison
-from orchestrator.analysis.published import read_published
+from orchestrator.analysis.published import Published, read_published
 from orchestrator.analysis.report import render_csv, render_json, render_markdown, render_terminal
 from orchestrator.analysis.tables import build_comparison
-from orchestrator.errors import UsageError
+from orchestrator.errors import ConfigurationError, UsageError
+from orchestrator.names import did_you_mean
 from orchestrator.store import RunFolder, list_runs, write_atomically
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -37,7 +38,6 @@ def compare_run(folder: RunFolder, suites: Path) -> Comparison:
     for complaint in complaints:
         console.note(f"left out: {complaint}")
     study = plan.get("study")
-    path = suites / "published" / f"{study}.csv"
     labels = plan.get("labels")
     rows = plan.get("rows")
     return build_comparison(
@@ -45,8 +45,24 @@ def compare_run(folder: RunFolder, suites: Path) -> Comparison:
         baseline=str(plan.get("baseline", "oldest")),
         rows=[str(row) for row in rows] if isinstance(rows, list) else (),
         labels={str(name): str(label) for name, label in labels.items()} if isinstance(labels, Mapping) else {},
-        published=read_published(path) if study and path.is_file() else None,
+        published=find_published(suites, str(study) if study else None),
     )
+
+
+def find_published(suites: Path, study: str | None) -> Published | None:
+    """Return the published numbers of a study, None for a suite without one.
+
+    Raises ConfigurationError if there is no such file, or it is wrong.
+    """
+    if study is None:
+        return None
+    path = suites / "published" / f"{study}.csv"
+    if not path.is_file():
+        known = [one.stem for one in path.parent.glob("*.csv")]
+        raise ConfigurationError(
+            f"no published numbers of study '{study}'.{did_you_mean(study, known)}", file=str(path)
+        )
+    return read_published(path)
 
 
 def render_comparison(comparison: Comparison, form: str) -> str:

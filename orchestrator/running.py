@@ -14,7 +14,8 @@ from orchestrator.analysis.columns import clean
 from orchestrator.analysis.texts import seconds
 from orchestrator.gating import pass_gate
 from orchestrator.launching import ENGINE_FAILED, measure
-from orchestrator.recording import Gate, Place, Prepared, Setting, keys
+from orchestrator.prepared import Gate, Place, Prepared, Setting
+from orchestrator.recording import keys
 from orchestrator.records import Record
 from orchestrator.store import RunFolder
 
@@ -22,7 +23,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedLaunch:
     """One launch that is to be made."""
 
     prepared: Prepared
@@ -126,7 +127,7 @@ class Run:
         return gates
 
 
-def order_launches(cells: Sequence[Prepared], blocks: int, seed: int) -> tuple[Planned, ...]:
+def order_launches(cells: Sequence[Prepared], blocks: int, seed: int) -> tuple[PlannedLaunch, ...]:
     """Order the launches: in each block the rows in random order, in each row its cells in random order.
 
     The cells of a row, which a table divides by each other, run back to back: minutes apart, not hours.
@@ -136,16 +137,16 @@ def order_launches(cells: Sequence[Prepared], blocks: int, seed: int) -> tuple[P
     rows: dict[str, list[Prepared]] = {}
     for prepared in cells:
         rows.setdefault(prepared.cell.row, []).append(prepared)
-    ordered: list[Planned] = []
+    ordered: list[PlannedLaunch] = []
     for block in range(1, blocks + 1):
         for row in generator.sample(sorted(rows), len(rows)):
             members = sorted(rows[row], key=lambda prepared: prepared.cell.id)
             for prepared in generator.sample(members, len(members)):
-                ordered.append(Planned(prepared=prepared, block=block, position=len(ordered) + 1))
+                ordered.append(PlannedLaunch(prepared=prepared, block=block, position=len(ordered) + 1))
     return tuple(ordered)
 
 
-def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequence[Record]) -> tuple[Planned, ...]:
+def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequence[Record]) -> tuple[PlannedLaunch, ...]:
     """Return the launches without a record, in the run's order.
 
     A block of a row that was cut in two by a stop is finished, but its later launches are not paired with the
@@ -156,13 +157,14 @@ def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequenc
     done = {(record.cell.key, record.launch.block) for record in launched if record.launch.block is not None}
     failed = {one.cell.key for one in launched if one.failure and one.launch.block is None and one.cell.key}
     failed -= {one.cell.key for one in launched if one.failure and one.failure.phase == "gate"}
-    begun = {(record.launch.row, record.launch.block) for record in found}
+    current = {keys(setting, prepared).key for prepared in cells}
+    begun = {(record.launch.row, record.launch.block) for record in found if record.cell.key in current}
     missing = []
     for one in order_launches(cells, setting.protocol.blocks, setting.seed):
         key = keys(setting, one.prepared).key
         if key not in failed and (key, one.block) not in done:
             paired = (one.prepared.cell.row, one.block) not in begun
-            missing.append(Planned(prepared=one.prepared, block=one.block, position=one.position, paired=paired))
+            missing.append(PlannedLaunch(prepared=one.prepared, block=one.block, position=one.position, paired=paired))
     return tuple(missing)
 
 

@@ -40,6 +40,8 @@ class RunFolder:
         path = self._record_path(record.cell.id, record.launch.block, record.launch.attempt)
         content = {"schema": record.schema, **dataclasses.asdict(record)}  # what it is stands first
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        if not self.path.is_dir():
+            raise DiskError(f"{self.path}: the run folder is gone. Its records are lost; start again.")
         try:
             write_atomically(path, text)
         except OSError as error:
@@ -94,13 +96,16 @@ class RunFolder:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the folder against a second `orch run`, and clear it of half-written files. Raises UsageError."""
-        with (self.path / "lock").open("a") as lock:
+        try:
+            lock = (self.path / "lock").open("a")
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be written ({error.strerror}). Start a new run: --fresh.") from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UsageError(
-                    f"{self.path}: another orch run is measuring there. Wait for it, or start a run of its own "
-                    "with --fresh."
+                    f"{self.path}: another orch run is measuring there. Wait for it; the same command then continues."
                 ) from error
             for half_written in self.path.glob(f"**/*{_PARTIAL}"):
                 half_written.unlink()
@@ -124,8 +129,8 @@ def list_runs(runs: Path) -> tuple[RunFolder, ...]:
     return tuple(RunFolder(path=plan.parent) for plan in sorted(runs.glob(f"*/{PLAN}"), reverse=True))
 
 
-def find_resumable(runs: Path, identity: Mapping[str, Scalar | None]) -> RunFolder | None:
-    """Return the newest run with the same suite, profile, engine and device, None if there is none."""
+def find_run(runs: Path, identity: Mapping[str, Scalar | None]) -> RunFolder | None:
+    """Return the newest run with the same suite, profile, engine, device and machine, None if there is none."""
     for folder in list_runs(runs):
         try:
             plan = folder.read_plan()

@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from orchestrator import console
+from orchestrator import console, process
 from orchestrator.analysis.comparison import Comparison
 from orchestrator.building import NotBuilt
 from orchestrator.engines import BuiltImage
@@ -13,19 +15,20 @@ from orchestrator.gating import find_reference
 from orchestrator.listing import render_plan
 from orchestrator.machine import read_load
 from orchestrator.planning import Plan, require_cells
+from orchestrator.prepared import Prepared, Setting
 from orchestrator.providing import provide_images
-from orchestrator.recording import Prepared, Setting, cell_id, never_launched
+from orchestrator.recording import cell_id, keys, never_launched
 from orchestrator.records import Failure, Record, Status, SuiteKeys
-from orchestrator.reporting import compare_run, render_comparison, save_comparison
+from orchestrator.reporting import compare_run, find_published, render_comparison, save_comparison
 from orchestrator.running import Ended, Run, newest_of_each
 from orchestrator.specs import Cell, Scalar
-from orchestrator.store import RunFolder, create_run, find_resumable
-from orchestrator.workbench import ENGINE_NAMES, Planned, Workbench
-from orchestrator.workloads import code_sha256
+from orchestrator.store import RunFolder, create_run, find_run
+from orchestrator.workbench import ENGINE_NAMES, PlannedStudy, Workbench
+from orchestrator.workloads import launch_files
 
-PLAN_SCHEMA = "orch.plan/1"
+RUN_SCHEMA = "orch.run/1"
 # A version whose wheels cannot be had here is unsupported; one that is built badly is a failure.
-UNSUPPORTED_PHASES = ("lock",)
+UNSUPPORTED_PHASES = ("resolve",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +51,30 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     planned = bench.plan_suite()
     _announce(bench, planned)
     require_cells(planned.plan)
+    find_published(bench.project.suites, planned.plan.suite.study)  # a wrong file is known before any launch
     engine_version = bench.engine.check()
     built = {one.target.name: one for one in provide_images(bench, planned.plan.targets)}
-    identity = _identity(bench, planned)
-    folder = None if bench.options.fresh else find_resumable(bench.settings.runs, identity)
-    folder = folder or create_run(bench.settings.runs, _plan_content(planned, identity, command))
-    with folder.held():
-        return _measure(bench, planned, built, folder, engine_version, command)
+    cells = tuple(
+        _prepare(planned, cell, image)
+        for cell in planned.plan.cells
+        if isinstance(image := built[cell.image.name], BuiltImage)
+    )
+    for prepared in cells:
+        find_reference(prepared, bench.settings.cache)  # a configuration it does not cover is known before any launch
+    folder = _open_folder(bench, planned, cells, command)
+    setting = _setting(bench, planned, folder, engine_version, command)
+    estimate_s = bench.estimate(planned).seconds
+    run = Run(setting=setting, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s)
+    with folder.held(), one_run_at_a_time(bench.settings.cache):
+        ended = _measure(setting, planned, built, folder, run)
+    comparison = compare_run(folder, bench.project.suites)
+    save_comparison(folder, comparison)
+    if ended.interrupted:
+        console.note(f"Stopped. The same command continues {folder.path}.")
+    return Done(folder=folder, comparison=comparison, exit_code=_exit_code(folder, ended))
 
 
-def _announce(bench: Workbench, planned: Planned) -> None:
+def _announce(bench: Workbench, planned: PlannedStudy) -> None:
     console.note(render_plan(planned, bench.estimate(planned)))
     idle = bench.machine.cores - (planned.plan.suite.protocol.threads or bench.machine.cores)
     load = read_load()
@@ -65,7 +82,28 @@ def _announce(bench: Workbench, planned: Planned) -> None:
         console.note(f"Load {load:g} on {bench.machine.cores} cores: others compute here, and intervals will be wide.")
 
 
-def _identity(bench: Workbench, planned: Planned) -> dict[str, Scalar | None]:
+def _open_folder(
+    bench: Workbench, planned: PlannedStudy, cells: Sequence[Prepared], command: tuple[str, ...]
+) -> RunFolder:
+    """Return the run to continue, or a new one.
+
+    A run is continued if all it has measured is still what would be measured: same code, images and parameters.
+    """
+    identity = _identity(bench, planned)
+    folder = None if bench.options.fresh else find_run(bench.settings.runs, identity)
+    if folder is not None:
+        current = {keys(_setting(bench, planned, folder, "", command), prepared).key for prepared in cells}
+        records, _ = folder.read_records()
+        if all(record.launch.block is None or record.cell.key in current for record in records):
+            console.note(f"Run: {folder.path}, continued; --fresh starts anew.")
+            return folder
+        console.note(f"Code, images or parameters have changed since {folder.path}: a new run.")
+    folder = create_run(bench.settings.runs, _plan_content(planned, identity, command))
+    console.note(f"Run: {folder.path}")
+    return folder
+
+
+def _identity(bench: Workbench, planned: PlannedStudy) -> dict[str, Scalar | None]:
     suite = planned.plan.suite
     return {
         "suite": suite.name,
@@ -74,18 +112,17 @@ def _identity(bench: Workbench, planned: Planned) -> dict[str, Scalar | None]:
         "engine": bench.engine.name,
         "device": planned.target.device,
         "machine": bench.machine.id,
-        "images": ",".join(target.name for target in planned.plan.targets),
     }
 
 
 def _plan_content(
-    planned: Planned, identity: Mapping[str, Scalar | None], command: tuple[str, ...]
+    planned: PlannedStudy, identity: Mapping[str, Scalar | None], command: tuple[str, ...]
 ) -> dict[str, object]:
     """What a run folder remembers of its plan: enough to continue it and to make its table anywhere."""
     plan = planned.plan
     labels = {one.name: one.label for bench in planned.study.benchmarks.values() for one in bench.implementations}
     return {
-        "schema": PLAN_SCHEMA,
+        "schema": RUN_SCHEMA,
         "identity": dict(identity),
         "title": plan.suite.title,
         "study": plan.suite.study,
@@ -98,38 +135,33 @@ def _plan_content(
     }
 
 
+@contextmanager
+def one_run_at_a_time(cache: Path) -> Iterator[None]:
+    """Let one run measure on this machine: two at once would share processors and GPUs, and both be wrong."""
+    lock = cache / "measuring.lock"
+    if process.is_held(lock):
+        console.note("Another orch run is measuring on this machine. Waiting for its end …")
+    with process.exclusive(lock):
+        yield
+
+
 def _measure(
-    bench: Workbench,
-    planned: Planned,
+    setting: Setting,
+    planned: PlannedStudy,
     built: Mapping[str, BuiltImage | NotBuilt],
     folder: RunFolder,
-    engine_version: str,
-    command: tuple[str, ...],
-) -> Done:
-    for name in bench.engine.reap(folder.id):
+    run: Run,
+) -> Ended:
+    """Clear what a dead run left, note what is not launched, launch the rest."""
+    for name in setting.engine.reap(folder.id):
         console.note(f"removed {name}, which a run that died here left")
     for complaint in folder.set_broken_aside():
         console.note(complaint)
-    setting = _setting(bench, planned, folder, engine_version, command)
     found, _ = folder.read_records()
     for record in _record_unmade(setting, planned.plan, built, folder):
         if not _is_known(record, found):
             folder.write_record(record)
-    cells = tuple(
-        _prepare(planned, cell, image)
-        for cell in planned.plan.cells
-        if isinstance(image := built[cell.image.name], BuiltImage)
-    )
-    for prepared in cells:
-        find_reference(prepared, bench.settings.cache)  # a configuration it does not cover is known before any launch
-    estimate_s = bench.estimate(planned).seconds
-    run = Run(setting=setting, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s)
-    ended = run.execute(found)
-    comparison = compare_run(folder, bench.project.suites)
-    save_comparison(folder, comparison)
-    if ended.interrupted:
-        console.note(f"Stopped. The same command continues {folder.path}.")
-    return Done(folder=folder, comparison=comparison, exit_code=_exit_code(folder, ended))
+    return run.execute(found)
 
 
 def _record_unmade(
@@ -167,7 +199,7 @@ def _exit_code(folder: RunFolder, ended: Ended) -> Exit:
 
 
 def _setting(
-    bench: Workbench, planned: Planned, folder: RunFolder, engine_version: str, command: tuple[str, ...]
+    bench: Workbench, planned: PlannedStudy, folder: RunFolder, engine_version: str, command: tuple[str, ...]
 ) -> Setting:
     suite = planned.plan.suite
     seed = folder.read_plan().get("seed")
@@ -185,7 +217,7 @@ def _setting(
     )
 
 
-def _prepare(planned: Planned, cell: Cell, image: BuiltImage) -> Prepared:
+def _prepare(planned: PlannedStudy, cell: Cell, image: BuiltImage) -> Prepared:
     benchmark = planned.study.benchmarks[cell.benchmark]
     return Prepared(
         cell=cell,
@@ -193,7 +225,7 @@ def _prepare(planned: Planned, cell: Cell, image: BuiltImage) -> Prepared:
         implementation=next(one for one in benchmark.implementations if one.name == cell.implementation),
         configuration=next(one for one in benchmark.configurations if one.name == cell.configuration),
         image=image,
-        code_sha256=code_sha256(benchmark, cell.image.image.framework),
+        files=launch_files(benchmark, cell.image.image.framework),
     )
 
 

@@ -1,7 +1,6 @@
 """What every verb starts from: project, settings, machine, engine, and the plan of a suite for them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +10,11 @@ from orchestrator.building import find_built
 from orchestrator.catalog import Project, Study, find_project, find_study, find_suite, match_images
 from orchestrator.configuration import Settings, load_settings
 from orchestrator.engines import Engine
-from orchestrator.errors import EngineError, LockError, NothingSelectedError, UsageError
+from orchestrator.errors import EngineError, NothingSelectedError, UsageError
 from orchestrator.gpus import find_gpu
 from orchestrator.machine import read_machine
 from orchestrator.planning import (
     BuildCost,
-    Candidate,
     Estimate,
     Plan,
     Target,
@@ -27,14 +25,12 @@ from orchestrator.planning import (
     estimate_build,
     plan_cells,
 )
-from orchestrator.resolving import resolve
-from orchestrator.specs import Device, Image, ImageVariant, Machine
-from orchestrator.variants import Choice, choose_variant
+from orchestrator.reaching import find_candidates, is_locked
+from orchestrator.specs import Device, Image, ImageVariant, Machine, Suite
 from orchestrator.wheelhouse import Wheelhouse
 
 DEVICES = ("auto", "cpu", "cuda")
 ENGINE_NAMES = ("auto", "docker", "venv")
-AT_ONCE = 4  # look-ups: they wait for the network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +50,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedStudy:
     """A suite with its plan for one machine and engine."""
 
     study: Study
@@ -131,24 +127,35 @@ class Workbench:
             raise EngineError("--device cuda: the NVIDIA driver shows no GPU here. Install it, or take --device cpu.")
         return Target(device="cuda", gpu=gpus[0], platform=self.machine.platform)
 
-    def plan_suite(self, *, with_engine: bool = True) -> Planned:
+    def plan_suite(self, *, with_engine: bool = True) -> PlannedStudy:
         """Plan the suite asked for, or the default one.
 
         with_engine: leave out what the engine here can never run; without, the plan is for any machine.
         """
         suite = find_suite(self.project, self.options.suite or self.settings.suite)
+        if suite.choose == "oldest_and_newest" and self.options.device == "auto":  # a first look is on the CPU
+            self.target = Target(device="cpu", platform=self.machine.platform)
         profile = default_profile(suite, self.target.device, self.options.profile)
         if profile is not None and self.options.profile is None:
             console.note(f"Profile: {profile}, since there is no GPU; --profile chooses another.")
         study = find_study(self.project, apply_profile(suite, profile))
         if study.suite.choose == "oldest_and_newest":
             study = replace(study, images=self._choose_two(study))
+        self._check_threads(study.suite)
+        _check_baseline(study)
         plan = plan_cells(
             study.suite, study.images, study.benchmarks, self.target, is_locked, self._engine_reason(with_engine)
         )
-        return Planned(study=study, target=self.target, plan=plan, with_engine=with_engine)
+        return PlannedStudy(study=study, target=self.target, plan=plan, with_engine=with_engine)
 
-    def estimate(self, planned: Planned) -> Estimate:
+    def _check_threads(self, suite: Suite) -> None:
+        wanted, there = suite.protocol.threads, len(self.machine.cpus)
+        if wanted is not None and wanted > there and self.options.gpu is None:
+            raise UsageError(
+                f"suite '{suite.name}': {wanted} threads, but this machine has {there} processors. Ask for fewer."
+            )
+
+    def estimate(self, planned: PlannedStudy) -> Estimate:
         """Say what a plan costs here, downloads of images that are not built included."""
         built = find_built(self.engine, planned.plan.targets) if planned.with_engine else {}
         return estimate(
@@ -184,7 +191,8 @@ class Workbench:
         """
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
-            pair = choose_pair(self._candidates(match_images(study.images, pattern)), at_most)
+            images = match_images(study.images, pattern)
+            pair = choose_pair(find_candidates(images, self.target.gpu, self.engine, self.wheelhouse), at_most)
             if pair is not None:
                 old, new = pair
                 size = console.size(old.download_bytes + new.download_bytes)
@@ -202,40 +210,10 @@ class Workbench:
             "Look at `orch doctor` for interpreters and engines, or allow a larger download with --yes."
         )
 
-    def _candidates(self, images: Sequence[Image]) -> list[Candidate]:
-        """Return what of these can really run here: an engine for it, and wheels within reach."""
-        choices = [choose_variant(image, self.target.gpu, is_locked) for image in images]
-        targets = [choice.target for choice in choices if isinstance(choice, Choice)]
-        targets = [target for target in targets if self._can_run(target)]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            sizes = pool.map(self._reachable_bytes, targets)
-            return [
-                Candidate(target=target, download_bytes=size)
-                for target, size in zip(targets, sizes, strict=True)
-                if size is not None
-            ]
 
-    def _can_run(self, target: ImageVariant) -> bool:
-        if self.engine.unsupported_reason(target) is not None:
-            return False
-        try:
-            self.engine.resolve_base(target, None)
-        except EngineError:
-            return False
-        return True
-
-    def _reachable_bytes(self, target: ImageVariant) -> int | None:
-        """Return what a variant would download, None if it cannot be had from here."""
-        if is_locked(target):
-            return self.wheelhouse.missing_bytes(target) if self.wheelhouse.reachable(target) else None
-        try:
-            pins = resolve(target, target.requirements, {**self.env, "UV_HTTP_RETRIES": "0"})  # asked without patience
-        except LockError:
-            return None
-        sizes = [pin.bytes for pin in pins]
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
-
-def is_locked(target: ImageVariant) -> bool:
-    """Say whether a variant has its committed lock."""
-    return target.lock_path.exists()
+def _check_baseline(study: Study) -> None:
+    """Raise UsageError if nothing could be divided by the suite's baseline."""
+    baseline = study.suite.baseline
+    names = [image.name for image in study.images]
+    if baseline != "oldest" and baseline not in names:
+        raise UsageError(f"compare.baseline: {baseline} is not among {', '.join(names)}. Name one of these, or oldest.")

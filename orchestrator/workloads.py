@@ -46,10 +46,10 @@ def launch_files(benchmark: Benchmark, framework: str) -> Mapping[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-def code_sha256(benchmark: Benchmark, framework: str) -> str:
-    """Hash all code of a launch that is not in its image, as "sha256:…"."""
+def code_sha256(files: Mapping[str, bytes]) -> str:
+    """Hash all code of a launch that is not in its image, as "sha256:…". files: from launch_files."""
     total = hashlib.sha256()
-    for name, content in sorted(launch_files(benchmark, framework).items()):
+    for name, content in sorted(files.items()):
         total.update(f"{name} {len(content)}\n".encode() + content)
     return f"sha256:{total.hexdigest()}"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
-from orchestrator.recording import Prepared, Setting
+from orchestrator.prepared import Prepared, Setting
 from orchestrator.records import SuiteKeys
 from orchestrator.specs import (
     Benchmark,
@@ -26,6 +26,7 @@ GOOD_REPORT: Mapping[str, object] = {
     "status": "ok",
     "samples": {"train_step": [0.2, 0.1, 0.3]},
     "measures": {"setup_s": 0.5},
+    "environment": {"framework": "toy", "version": "1.0.0", "python": "3.11.7"},
 }
 
 
@@ -128,5 +129,5 @@ def make_prepared(folder: Path, version: str = "1.0", implementation: str = "ste
             inputs_sha256=version,
             lock_sha256="l",
         ),
-        code_sha256=code,
+        files={"run_toy.py": code.encode()},
     )

@@ -15,7 +15,7 @@ import requests
 from orchestrator.engines import BuiltImage, Job, Outcome
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.launching import ARGV, make_job
-from orchestrator.recording import Place
+from orchestrator.prepared import Place
 from tests.performance.figures import Figure, NotMeasuredError, interleave, run_quietly
 from tests.performance.spinning import Spin, spinning
 

@@ -16,11 +16,11 @@ from orchestrator.engines import BuiltImage, Engine
 from orchestrator.engines.containers import cache_volume
 from orchestrator.launching import make_job, measure
 from orchestrator.machine import read_machine
-from orchestrator.recording import Gate, Place, Prepared, Setting
+from orchestrator.prepared import Gate, Place, Prepared, Setting
 from orchestrator.records import Record, SuiteKeys
 from orchestrator.specs import Protocol
 from orchestrator.store import RunFolder
-from orchestrator.workloads import code_sha256
+from orchestrator.workloads import launch_files
 from tests.bench import SHIPPED, make_cell
 from tests.performance.figures import NotMeasuredError
 
@@ -63,9 +63,10 @@ def spinning(engine: Engine, protocol: Protocol = PROTOCOL) -> Iterator[Spin]:
             image=BuiltImage(
                 target=cell.image, reference=digest, digest=digest, base="", inputs_sha256="", lock_sha256=""
             ),
-            code_sha256=code_sha256(benchmark, "python"),
+            files=launch_files(benchmark, "python"),
         )
         run = RunFolder(path=Path(folder) / "run")
+        run.path.mkdir()
         setting = Setting(
             run="bench",
             suite=SuiteKeys(name="bench", profile=None, sha256=""),

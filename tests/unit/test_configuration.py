@@ -99,3 +99,10 @@ def test_a_binary_file_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"orch.toml: not a text file in UTF-8."):
         load_settings(tmp_path, tmp_path, {})
+
+
+def test_runs_lie_in_the_project_also_for_who_works_in_a_folder_of_it(tmp_path: Path) -> None:
+    inside = load_settings(tmp_path, tmp_path / "suites", {"HOME": "/home/me"})
+    outside = load_settings(tmp_path / "project", tmp_path, {"HOME": "/home/me"})
+
+    assert (inside.runs, outside.runs) == (tmp_path / "runs", tmp_path / "runs")

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError
 from orchestrator.gating import pass_gate
-from orchestrator.recording import Gate, Prepared
+from orchestrator.prepared import Gate, Prepared
 from orchestrator.records import Record
 from orchestrator.specs import Protocol
 from tests.launches import GOOD_REPORT, FakeEngine, make_prepared, make_setting, outcome_of
@@ -82,7 +82,7 @@ def test_another_reference_code_image_or_probe_asks_again(tmp_path: Path, gated:
     engine = engine_with(GATE)
     attempt(tmp_path, gated, engine)
 
-    attempt(tmp_path, replace(gated, code_sha256="d"), engine)
+    attempt(tmp_path, replace(gated, files={"run_toy.py": b"d"}), engine)
     attempt(tmp_path, replace(gated, image=replace(gated.image, digest="sha256:other")), engine)
     attempt(tmp_path, replace(gated, benchmark=replace(gated.benchmark, probe={"n": 1})), engine)
     (tmp_path / "reference.py").write_text(REFERENCE + "# changed\n", encoding="utf-8")

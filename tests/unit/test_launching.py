@@ -7,7 +7,7 @@ import pytest
 from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError
 from orchestrator.launching import LOG_TAIL_CHARACTERS, judge, make_job, measure
-from orchestrator.recording import Gate, Place
+from orchestrator.prepared import Gate, Place
 from orchestrator.specs import Protocol
 from tests.launches import GOOD_REPORT, FakeEngine, make_prepared, make_setting, outcome_of
 
@@ -81,9 +81,25 @@ def test_a_memory_death_counts_even_after_a_good_report() -> None:
 
 
 def test_a_gate_launch_needs_no_samples() -> None:
-    verdict = judge(outcome_of({"status": "ok"}), phases=())
+    verdict = judge(outcome_of({**GOOD_REPORT, "samples": {}}), phases=())
 
     assert verdict.status == "ok"
+
+
+def test_a_good_report_that_names_no_version_is_not_believed() -> None:
+    verdict = judge(outcome_of({**GOOD_REPORT, "environment": None}), PHASES)
+
+    assert verdict.failure is not None
+    assert (verdict.status, verdict.failure.kind) == ("failed", "NoEnvironment")
+
+
+def test_a_good_report_with_a_failed_check_is_invalid() -> None:
+    checks = [{"check": "loss_falls", "ok": True}, {"check": "synchronised", "ok": False}]
+
+    verdict = judge(outcome_of({**GOOD_REPORT, "sanity": checks}), PHASES)
+
+    assert verdict.failure is not None
+    assert (verdict.status, verdict.failure.phase, verdict.failure.kind) == ("invalid", "sanity", "synchronised")
 
 
 def test_the_end_of_the_log_is_kept_and_no_more() -> None:
@@ -145,7 +161,7 @@ def test_a_job_is_pinned_limited_and_labelled(tmp_path: Path) -> None:
     assert job.cpus == (0, 1)
     assert job.env["OMP_NUM_THREADS"] == "2"
     assert (job.labels["run"], job.labels["cell"]) == ("run-1", "toy-1.0+cpu/step/steady/small")
-    assert {"harness.py", "run_toy.py", "job.json"} <= set(job.files)
+    assert set(job.files) == {"run_toy.py", "job.json"}
 
 
 @pytest.mark.parametrize(("caches", "kept"), [("warm", True), ("cold", False)])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.recording import Gate, Place, Verdict, cell_id, ended_launch, keys, make_record, never_launched, now
+from orchestrator.prepared import Gate, Judged, Place
+from orchestrator.recording import cell_id, ended_launch, keys, make_record, never_launched, now
 from orchestrator.records import Failure, Record, Report
 from orchestrator.specs import Protocol, UnsupportedCell
 from tests.launches import MACHINE, FakeEngine, make_prepared, make_setting
@@ -19,7 +20,7 @@ UNSUPPORTED = UnsupportedCell(
 def record_with(tmp_path: Path, engine: str = "fake", **report: object) -> Record:
     setting = make_setting(tmp_path, FakeEngine(name=engine))
     launch = ended_launch(setting, "row", Place(block=1), started=now(), load=0.5)
-    verdict = Verdict(status="ok", report=Report(status="ok", **report), gpu_mode="cdi")  # type: ignore[arg-type]
+    verdict = Judged(status="ok", report=Report(status="ok", **report), gpu_mode="cdi")  # type: ignore[arg-type]
     gate = Gate(entries=({"check": "gate_loss", "ok": True},), setup_cold_s=2.0)
     return make_record(setting, make_prepared(tmp_path), launch, verdict, gate)
 

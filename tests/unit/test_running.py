@@ -11,7 +11,7 @@ import pytest
 from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError
 from orchestrator.launching import measure
-from orchestrator.recording import Gate, Place, Prepared, Setting
+from orchestrator.prepared import Gate, Place, Prepared, Setting
 from orchestrator.records import Failure, Record
 from orchestrator.running import Run, Stop, describe, missing_launches, newest_of_each, order_launches
 from orchestrator.store import RunFolder

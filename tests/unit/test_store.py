@@ -9,9 +9,9 @@ import pytest
 
 from orchestrator.errors import ConfigurationError, DiskError, UsageError
 from orchestrator.launching import measure
-from orchestrator.recording import Gate, Place
+from orchestrator.prepared import Gate, Place
 from orchestrator.records import Record
-from orchestrator.store import RunFolder, create_run, find_resumable, list_runs, slug, write_atomically
+from orchestrator.store import RunFolder, create_run, find_run, list_runs, slug, write_atomically
 from tests.launches import make_prepared, make_setting
 
 IDENTITY = {"suite": "toy", "profile": None}
@@ -143,7 +143,7 @@ def test_the_newest_run_of_the_same_identity_is_continued(tmp_path: Path) -> Non
     ):
         write_atomically(runs / name / "plan.json", json.dumps({"identity": identity}))
 
-    found = find_resumable(runs, IDENTITY)
+    found = find_run(runs, IDENTITY)
 
     assert found is not None
     assert found.id == "20260102T000000Z-b"
@@ -156,8 +156,8 @@ def test_runs_of_another_suite_or_without_a_readable_plan_are_not_continued(tmp_
     write_atomically(runs / "b" / "plan.json", "[]")
     write_atomically(runs / "c" / "plan.json", json.dumps({"identity": {**IDENTITY, "profile": "quick"}}))
 
-    assert find_resumable(runs, IDENTITY) is None
-    assert find_resumable(tmp_path / "none", IDENTITY) is None
+    assert find_run(runs, IDENTITY) is None
+    assert find_run(tmp_path / "none", IDENTITY) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\x00"], ids=repr)

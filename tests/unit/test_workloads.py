@@ -54,17 +54,17 @@ def test_a_benchmark_without_a_harness_beside_it_gets_the_one_of_orch(benchmark:
 
 @pytest.mark.parametrize("path", ["harness.py", "portable.py", "mine/run_toy.py"])
 def test_the_hash_follows_every_file_of_a_launch(benchmark: Benchmark, tmp_path: Path, path: str) -> None:
-    before = code_sha256(benchmark, "toy")
+    before = code_sha256(launch_files(benchmark, "toy"))
     (tmp_path / path).write_text("changed")
 
-    assert code_sha256(benchmark, "toy") != before
+    assert code_sha256(launch_files(benchmark, "toy")) != before
 
 
 def test_the_hash_does_not_follow_what_stays_on_the_host(benchmark: Benchmark, tmp_path: Path) -> None:
-    before = code_sha256(benchmark, "toy")
+    before = code_sha256(launch_files(benchmark, "toy"))
     (tmp_path / "mine" / "reference.py").write_text("changed")
 
-    assert code_sha256(benchmark, "toy") == before
+    assert code_sha256(launch_files(benchmark, "toy")) == before
 
 
 @pytest.mark.parametrize(("framework", "said"), [("other", "no script for other"), ("gone", "no such script")])
