@@ -60,6 +60,9 @@ class FakeEngine:
     def find(self, context: BuildContext) -> BuiltImage | None:
         raise AssertionError(context)
 
+    def storage(self) -> Path | None:
+        raise AssertionError
+
     def check_builder(self) -> None:
         raise AssertionError
 

@@ -85,6 +85,9 @@ class Engine(Protocol):
     def find(self, context: BuildContext) -> BuiltImage | None:
         """Return the finished image with these inputs, None if there is none."""
 
+    def storage(self) -> Path | None:
+        """Return the folder in which it keeps images, for its free disk; None where that is on another machine."""
+
     def check_builder(self) -> None:
         """Raise EngineError, with the remedy, if it cannot build at all (no buildx): asked before any download."""
 
@@ -107,4 +110,7 @@ class Engine(Protocol):
         """
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
-        """Remove what earlier runs left (of one run, or of all past their deadline); returns what was removed."""
+        """Remove what earlier runs left (of one run, or of all past their deadline); returns what was removed.
+
+        Of all: half-made images too, once no build can be at work on them.
+        """

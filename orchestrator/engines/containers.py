@@ -52,7 +52,7 @@ ENVIRONMENT: Mapping[str, str] = {
 def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> Outcome:
     """Run the job in a container of its own, which is gone afterwards, whatever happened.
 
-    image: id or tag. memory_bytes: the limit where the job has none.
+    image: id or tag. memory_bytes: the limit where the job has none, see memory_limit.
     Raises docker's and requests' errors if the engine fails. KeyboardInterrupt passes after the removal.
     """
     name = f"orch-{uuid.uuid4().hex[:12]}"  # chosen here: known for the removal even if the answer is interrupted
@@ -66,6 +66,15 @@ def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_byt
         return Outcome(status=status, exit_code=exit_code, files=files, log=log, gpu_mode=gpu.mode)
     finally:
         remove_container(api, name)
+
+
+def memory_limit(machine_bytes: int) -> int:
+    """Return what a launch may take of a machine's memory: all but 1 GiB or 5 %, at least half.
+
+    The rest is for the engine and whoever is logged in: a benchmark that takes too much ends before they do.
+    """
+    reserve = max(2**30, machine_bytes // 20)
+    return max(machine_bytes - reserve, machine_bytes // 2)
 
 
 def container_config(image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The main engine: images built by buildx, one hardened container per launch, through the Docker API."""
 
 import os
+import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.engines.attachments import NO_DEVICE_DRIVER, NO_GPU, GpuAttachment, gpu_attachments
 from orchestrator.engines.buildx import bake, find_buildx
-from orchestrator.engines.containers import remove_leftovers, run_job
+from orchestrator.engines.containers import memory_limit, remove_leftovers, run_job
 from orchestrator.engines.images import (
     BUILDING,
     FINAL,
@@ -25,6 +26,7 @@ from orchestrator.engines.images import (
     base_digest,
     find_image,
     image_tag,
+    remove_half_made,
     rename_to_final,
 )
 from orchestrator.errors import EngineError
@@ -38,7 +40,9 @@ class EngineFacts:
     """What an engine says of itself in /info."""
 
     platform: str
-    memory_bytes: int
+    memory_bytes: int  # of its machine
+    host: str
+    storage: Path  # on that host
     cdi_devices: tuple[str, ...]
     runtimes: tuple[str, ...]
 
@@ -85,6 +89,11 @@ class DockerEngine:
         with _engine_errors():
             return find_image(self._api, context, image_tag(FINAL, context))
 
+    def storage(self) -> Path | None:
+        """Return the engine's data folder, None where it is on another machine, or a virtual one; see Engine."""
+        facts = self._facts
+        return facts.storage if facts.host == platform.node() and os.access(facts.storage, os.F_OK) else None
+
     def check_builder(self) -> None:
         """Raise EngineError if buildx is missing; see Engine."""
         find_buildx(os.get_exec_path())
@@ -121,19 +130,24 @@ class DockerEngine:
         Raises EngineError if the engine itself fails. KeyboardInterrupt passes after the removal.
         """
         *others, last = self._attachments(job)
+        memory_bytes = memory_limit(self._facts.memory_bytes)
         with _engine_errors():
             for gpu in others:
                 try:
-                    return run_job(self._api, image.digest, job, gpu, self._facts.memory_bytes)
+                    return run_job(self._api, image.digest, job, gpu, memory_bytes)
                 except APIError as error:
                     if NO_DEVICE_DRIVER not in str(error):
                         raise
-            return run_job(self._api, image.digest, job, last, self._facts.memory_bytes)
+            return run_job(self._api, image.digest, job, last, memory_bytes)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
-        """Remove containers and volumes of one run, or all that are past their deadline; returns their names."""
+        """Remove containers and volumes of one run, or all that are past their deadline; returns their names.
+
+        Of all: images too whose build was killed, once they are older than the longest build.
+        """
         with _engine_errors():
-            return remove_leftovers(self._api, run)
+            removed = remove_leftovers(self._api, run)
+            return removed if run else (*removed, *remove_half_made(self._api))
 
     @cached_property
     def _api(self) -> APIClient:
@@ -149,6 +163,8 @@ class DockerEngine:
         return EngineFacts(
             platform=f"{info['OSType']}/{ARCHITECTURES.get(info['Architecture'], info['Architecture'])}",
             memory_bytes=info["MemTotal"],
+            host=info["Name"],
+            storage=Path(info["DockerRootDir"]),
             cdi_devices=tuple(device["ID"] for device in info.get("DiscoveredDevices") or ()),
             runtimes=tuple(info.get("Runtimes") or ()),
         )

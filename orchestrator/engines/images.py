@@ -1,12 +1,16 @@
 """Names, digests and labels of images on a Docker engine."""
 
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from docker.api import APIClient
 from docker.errors import ImageNotFound
 
 from orchestrator.engines import BuildContext, BuiltImage
-from orchestrator.engines.buildx import BakeTarget
+from orchestrator.engines.buildx import BUILD_TIMEOUT_S, BakeTarget
 
 FINAL = "orch"
 BUILDING = "orch-building"  # until the health check is passed: never looked up by a later run
@@ -62,6 +66,33 @@ def rename_to_final(api: APIClient, image: BuiltImage) -> BuiltImage:
     api.tag(image.digest, repository, tag)
     api.remove_image(image.reference, noprune=True)
     return replace(image, reference=final)
+
+
+def remove_half_made(
+    api: APIClient, pattern: str = f"{BUILDING}/*", older_than_s: float = BUILD_TIMEOUT_S
+) -> tuple[str, ...]:
+    """Remove images that a killed build left under their temporary names; returns these.
+
+    A younger one than the longest build is spared: somebody's build may be at work, and check and rename it yet.
+    """
+    tags = [tag for entry in api.images(filters={"reference": pattern}) for tag in entry["RepoTags"] or ()]
+    removed = []
+    for tag in (tag for tag in tags if tag.startswith(f"{BUILDING}/")):
+        with suppress(ImageNotFound):  # its build has just ended
+            if tagged_at(api.inspect_image(tag)) + older_than_s < time.time():
+                api.remove_image(tag)
+                removed.append(tag)
+    return tuple(removed)
+
+
+def tagged_at(described: Mapping[str, object]) -> float:
+    """Return when an image got its last tag, in seconds since 1970.
+
+    described: as the engine inspects it. Its own date is no help: all of it may come from the builder's cache.
+    """
+    metadata = described["Metadata"]
+    told = metadata["LastTagTime"] if isinstance(metadata, Mapping) else ""
+    return datetime.fromisoformat(str(told)).timestamp()
 
 
 def base_digest(api: APIClient, reference: str) -> str:

@@ -79,6 +79,10 @@ class VenvEngine:
             lock_sha256=lock,
         )
 
+    def storage(self) -> Path:
+        """Return the folder of the environments; see Engine."""
+        return self._venvs
+
     def check_builder(self) -> None:
         """Raise EngineError if uv is missing; see Engine."""
         self.check()

@@ -1,6 +1,7 @@
 """Images built by buildx on a real Docker engine, from the Dockerfiles of the families."""
 
 import hashlib
+import platform
 import shutil
 import uuid
 import zipfile
@@ -13,6 +14,7 @@ from docker import DockerClient
 
 from orchestrator.engines import BuildContext, BuiltImage, Job
 from orchestrator.engines.docker import DockerEngine
+from orchestrator.engines.images import remove_half_made
 from orchestrator.errors import EngineError
 from orchestrator.specs import Image, ImageVariant, Variant
 
@@ -149,6 +151,27 @@ def test_a_discarded_image_is_gone(
     engine.discard(built)
 
     assert client.images.list(f"orch-building/toy-{version}") == []
+
+
+def test_a_half_made_image_is_reaped_once_no_build_can_be_at_work_on_it(
+    engine: DockerEngine, tmp_path: Path, wheels: Path, version: str, client: DockerClient
+) -> None:
+    context = _context(engine, tmp_path / "context", wheels, version)
+    built = _built(engine.build([context], tmp_path / "logs")[context.target.name])
+
+    engine.reap()
+    spared = client.images.list(f"orch-building/toy-{version}")
+    removed = remove_half_made(client.api, f"orch-building/toy-{version}", older_than_s=-60)
+
+    assert len(spared) == 1
+    assert removed == (built.reference,)
+    assert client.images.list(f"orch-building/toy-{version}") == []
+
+
+def test_the_disk_of_an_engine_on_this_machine_is_known(engine: DockerEngine, client: DockerClient) -> None:
+    info = client.info()
+
+    assert engine.storage() == (Path(info["DockerRootDir"]) if info["Name"] == platform.node() else None)
 
 
 def test_what_can_be_built_is_built_beside_two_that_fail(

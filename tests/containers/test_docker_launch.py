@@ -14,7 +14,7 @@ from docker import DockerClient
 
 from orchestrator.engines import BuiltImage, Job, Outcome
 from orchestrator.engines.attachments import NO_GPU
-from orchestrator.engines.containers import cache_volume, container_config
+from orchestrator.engines.containers import cache_volume, container_config, memory_limit
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.specs import Image, ImageVariant, Variant
 
@@ -173,6 +173,19 @@ def test_a_program_that_ignores_the_end_is_killed_at_its_time_limit(
     outcome = engine.launch(image, _job(run, program, timeout_s=2))
 
     assert (outcome.status, outcome.exit_code, outcome.log) == ("timeout", None, "on\n")
+
+
+def test_a_launch_without_a_limit_of_its_own_leaves_memory_for_the_machine(
+    engine: DockerEngine, image: BuiltImage, run: str, client: DockerClient
+) -> None:
+    limit = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+    outcome = engine.launch(
+        image, _job(run, f"import os; print(*[open(p).read() for p in {limit} if os.path.exists(p)])")
+    )
+
+    page = 4096
+    assert int(outcome.log) // page == memory_limit(client.info()["MemTotal"]) // page
 
 
 def test_a_program_that_takes_too_much_memory_ends_as_oom(engine: DockerEngine, image: BuiltImage, run: str) -> None:
