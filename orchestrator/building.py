@@ -52,19 +52,36 @@ def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, 
     return found
 
 
-def check_space(cost: BuildCost, folder: Path, *, ask_above_bytes: int, agreed: bool) -> None:
-    """Stop before the first download: DiskError if the disk is too small, UsageError for a large one without --yes."""
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
-    if cost.disk_bytes > free:
-        raise DiskError(
-            f"{console.size(cost.disk_bytes)} of disk are needed, {console.size(free)} are free at {existing}. "
-            "Free some, name fewer images, or put the cache elsewhere (XDG_CACHE_HOME)."
-        )
+def check_space(
+    cost: BuildCost, folder: Path, *, ask_above_bytes: int, agreed: bool, storage: Path | None = None
+) -> None:
+    """Stop before the first download: DiskError if a disk is too small, UsageError for a large one without --yes.
+
+    folder: the cache. storage: of the engine, where images lie; None: not known, all is counted at the cache.
+    """
+    cache, images = _existing(folder), _existing(storage or folder)
+    if cache.stat().st_dev == images.stat().st_dev:
+        _check_free(cache, cost.disk_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
+    else:
+        _check_free(cache, cost.download_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
+        _check_free(images, cost.disk_bytes - cost.download_bytes, "remove images there (docker image prune)")
     if cost.download_bytes > ask_above_bytes and not agreed:
         raise UsageError(
-            f"{console.size(cost.download_bytes)} would be downloaded, more than build.ask_above "
+            f"{console.size(cost.download_bytes)} would be downloaded, more than build.ask_above_gb "
             f"({console.size(ask_above_bytes)}). Say --yes, or name fewer images."
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(parent for parent in (folder, *folder.parents) if parent.exists())
+
+
+def _check_free(folder: Path, needed_bytes: int, remedy: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed_bytes > free:
+        raise DiskError(
+            f"{console.size(needed_bytes)} of disk are needed, {console.size(free)} are free at {folder}. "
+            f"Free some, name fewer images, or {remedy}."
         )
 
 

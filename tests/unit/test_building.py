@@ -50,6 +50,9 @@ class FakeEngine:
     def find(self, context: BuildContext) -> BuiltImage | None:
         return self.kept.get(context.inputs_sha256)
 
+    def storage(self) -> Path | None:
+        return None
+
     def check_builder(self) -> None:
         if self.without_builder:
             raise EngineError("no buildx. Install it.")
@@ -264,9 +267,20 @@ def test_too_little_disk_stops_before_anything_is_fetched(tmp_path: Path) -> Non
         check_space(cost, tmp_path / "not yet there", ask_above_bytes=20 * 10**9, agreed=True)
 
 
+def test_the_disk_of_the_engine_has_to_hold_the_images_and_that_of_the_cache_the_download(tmp_path: Path) -> None:
+    cost = BuildCost(download_bytes=1, disk_bytes=2, unknown_downloads=())
+    full = Path("/proc")  # a file system of its own that has nothing free
+
+    with pytest.raises(DiskError, match=r"are needed, 0 MB are free at /proc\. .* remove images there"):
+        check_space(cost, tmp_path, ask_above_bytes=20, agreed=False, storage=full)
+    with pytest.raises(DiskError, match=r"free at /proc\. .* put the cache elsewhere"):
+        check_space(cost, full / "orch", ask_above_bytes=20, agreed=False, storage=tmp_path)
+    check_space(cost, tmp_path, ask_above_bytes=20, agreed=False, storage=tmp_path / "images")
+
+
 def test_a_large_download_wants_a_yes(tmp_path: Path) -> None:
     cost = BuildCost(download_bytes=21, disk_bytes=1, unknown_downloads=())
 
     check_space(cost, tmp_path, ask_above_bytes=20, agreed=True)
-    with pytest.raises(UsageError, match="--yes"):
+    with pytest.raises(UsageError, match=r"more than build\.ask_above_gb .* Say --yes"):
         check_space(cost, tmp_path, ask_above_bytes=20, agreed=False)
