@@ -74,6 +74,12 @@ class RecordError(OrchError):
     """A record on disk is truncated, not JSON or of an unknown schema."""
 
 
+class StoppedError(OrchError):
+    """The user stopped a run before it had anything to compare."""
+
+    exit_code = Exit.INTERRUPTED
+
+
 class NothingSelectedError(OrchError):
     """The selection is empty, or nothing of it can run here."""
 

@@ -10,7 +10,7 @@ from orchestrator import console, process
 from orchestrator.analysis.comparison import Comparison
 from orchestrator.building import NotBuilt
 from orchestrator.engines import BuiltImage
-from orchestrator.errors import EngineError, Exit
+from orchestrator.errors import EngineError, Exit, StoppedError
 from orchestrator.gating import find_reference
 from orchestrator.listing import render_plan
 from orchestrator.machine import read_load
@@ -67,10 +67,12 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     run = Run(setting=setting, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s)
     with folder.held(), one_run_at_a_time(bench.settings.cache):
         ended = _measure(setting, planned, built, folder, run)
-    comparison = compare_run(folder, bench.project.suites)
-    save_comparison(folder, comparison)
     if ended.interrupted:
         console.note(f"Stopped. The same command continues {folder.path}.")
+        if not ended.found and not ended.made:
+            raise StoppedError("nothing was measured yet.")
+    comparison = compare_run(folder, bench.project.suites)
+    save_comparison(folder, comparison)
     return Done(folder=folder, comparison=comparison, exit_code=_exit_code(folder, ended))
 
 

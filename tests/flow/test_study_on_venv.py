@@ -160,6 +160,17 @@ def test_fresh_makes_a_run_of_its_own(toy: Toy) -> None:
     assert measured(toy.records(again.run_folder)) == measured(toy.records(first.run_folder))
 
 
+def test_other_work_under_the_same_names_starts_a_run_of_its_own(toy: Toy) -> None:
+    first = toy.orch(*RUN)
+    edit(toy.project / "suites" / "benchmarks" / "toy_step" / "benchmark.yaml", r"iterations: \d+", "iterations: 30000")
+
+    again = toy.orch(*RUN)
+
+    assert again.run_folder != first.run_folder
+    assert "have changed since" in again.stderr
+    assert {record["launch"]["paired"] for record in toy.records(again.run_folder)} == {True}  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -554,6 +565,19 @@ def test_two_runs_of_one_suite_do_not_share_a_folder_at_once(toy: Toy) -> None:
     assert marked_processes(toy) == left_folders(toy) == []
     assert second.exit_code == 2
     assert "another orch run is measuring there" in second.stderr
+
+
+def test_two_runs_take_turns_on_one_machine(toy: Toy) -> None:
+    program = start_slow(toy, launches=1)
+    waiting = toy.start(*RUN)
+    wait_until(lambda: len(toy.runs()) == 2 or waiting.poll() is not None)
+
+    program.terminate()
+    finish(program)
+    ended = finish(waiting)
+
+    assert "Another orch run is measuring on this machine" in ended.stderr
+    assert ended.exit_code == 0
 
 
 def test_a_truncated_record_is_set_aside_and_its_launch_made_again(toy: Toy) -> None:
