@@ -49,7 +49,13 @@ def provide_images(bench: Workbench, targets: Sequence[ImageVariant]) -> tuple[B
         cost = bench.cost_of(rest)
         console.note(f"To fetch: {console.size(cost.download_bytes)}; disk: {console.size(cost.disk_bytes)}.")
         settings = bench.settings
-        check_space(cost, settings.cache, ask_above_bytes=settings.ask_above_bytes, agreed=bench.options.yes)
+        check_space(
+            cost,
+            settings.cache,
+            ask_above_bytes=settings.ask_above_bytes,
+            agreed=bench.options.yes,
+            storage=bench.engine.storage(),
+        )
         workshop = Workshop(
             wheelhouse=bench.wheelhouse, folder=bench.settings.cache / "build", locked_only=bench.options.locked
         )
