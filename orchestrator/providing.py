@@ -60,6 +60,9 @@ def provide_images(bench: Workbench, targets: Sequence[ImageVariant]) -> tuple[B
             wheelhouse=bench.wheelhouse, folder=bench.settings.cache / "build", locked_only=bench.options.locked
         )
         done |= {one.target.name: one for one in build_images(bench.engine, rest, workshop)}
+    for one in done.values():
+        if isinstance(one, NotBuilt) and one.phase != "resolve":
+            console.note(f"{one.target.name}: no image ({one.phase}): {one.reason}")
     return tuple(done[target.name] for target in targets)
 
 

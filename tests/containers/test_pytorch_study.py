@@ -58,6 +58,7 @@ def project(config: Path, tmp_path: Path) -> Toy:
     # Downloads, where there are any, go the user's own way.
     plain = {"PIP_CONFIG_FILE": "", "PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", **os.environ}
     own = {"ORCH_CONFIG": str(config), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    own["XDG_CONFIG_HOME"] = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return Toy(folder=tmp_path, cache=tmp_path / "cache", wheels=tmp_path, env={**plain, **own})
 
 
