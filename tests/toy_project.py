@@ -119,6 +119,24 @@ def wait_until(happened: Callable[[], object], timeout_s: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+# How each implementation of suites/faults.yaml goes wrong: status of its record, and a part of the reason.
+FAULTS = (
+    ("raises", "failed", "RuntimeError: the step does not work"),
+    ("raises_later", "failed", "RuntimeError: the step worked a while"),
+    ("exits", "failed", "no report written; exit code 7"),
+    ("exits_after_report", "failed", "exit code 3 after a good report"),
+    ("hangs", "timeout", "time limit"),
+    ("hangs_deaf", "timeout", "time limit"),
+    ("silent", "failed", "no report written; exit code 0"),
+    ("garbage", "failed", "not a report"),
+    ("truncated", "failed", "not a report"),
+    ("lies", "failed", "finite number"),
+    ("says_nothing", "failed", "without a reason"),
+    ("not_finite", "invalid", "the loss is not finite"),
+    ("huge", "failed", "larger than 64 MiB"),
+)
+
+
 def make_toy(folder: Path, cache: Path, python: str | None = None, salt: str = "") -> Toy:
     """Copy the toy project and the harness, make the wheels.
 

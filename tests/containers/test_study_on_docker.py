@@ -15,7 +15,7 @@ from docker import DockerClient
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from tests.toy_project import Ended, Toy, finish, make_toy, wait_until
+from tests.toy_project import FAULTS, Ended, Toy, finish, make_toy, wait_until
 
 pytestmark = pytest.mark.docker
 RUN = ("run", "toy_versions", "--engine", "docker")
@@ -148,24 +148,7 @@ def test_images_that_are_there_are_not_built_again(built: Toy) -> None:
 # --- launches that go wrong ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("implementation", "status", "reason"),
-    [
-        ("raises", "failed", "RuntimeError: the step does not work"),
-        ("raises_later", "failed", "RuntimeError: the step worked a while"),
-        ("exits", "failed", "no report written; exit code 7"),
-        ("exits_after_report", "failed", "exit code 3 after a good report"),
-        ("hangs", "timeout", "time limit"),
-        ("hangs_deaf", "timeout", "time limit"),
-        ("silent", "failed", "no report written; exit code 0"),
-        ("garbage", "failed", "not a report"),
-        ("truncated", "failed", "not a report"),
-        ("lies", "failed", "finite number"),
-        ("says_nothing", "failed", "without a reason"),
-        ("not_finite", "invalid", "the loss is not finite"),
-        ("huge", "failed", "larger than 64 MiB"),
-    ],
-)
+@pytest.mark.parametrize(("implementation", "status", "reason"), FAULTS)
 def test_a_launch_that_goes_wrong_is_a_record_with_its_reason(
     faults: Study, implementation: str, status: str, reason: str
 ) -> None:
