@@ -9,9 +9,9 @@ from typing import Literal
 from orchestrator import console
 from orchestrator.engines import Engine
 from orchestrator.errors import EngineError
+from orchestrator.hardware import Machine
 from orchestrator.interpreters import list_interpreters
 from orchestrator.machine import read_load
-from orchestrator.specs import Machine
 
 
 @dataclass(frozen=True, kw_only=True)

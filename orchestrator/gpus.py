@@ -1,8 +1,8 @@
 """GPUs that a plan can be made for without having one."""
 
 from orchestrator.errors import UsageError
+from orchestrator.hardware import Gpu
 from orchestrator.names import did_you_mean, version_key
-from orchestrator.specs import Gpu
 
 # Compute capability by name. Source: NVIDIA, "CUDA GPU Compute Capability" and its page of legacy GPUs. GPUs that only
 # come with an arm64 CPU (GH200, GB200) are left out: a plan is made for amd64.

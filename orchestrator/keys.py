@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from orchestrator.specs import Cell, Gpu, Machine, Protocol
+from orchestrator.hardware import Gpu, Machine
+from orchestrator.specs import Cell, Protocol
 
 HOW_MANY = ("blocks", "timeout_s")  # of the protocol: how often and how long, not how it is measured
 

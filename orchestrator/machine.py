@@ -5,7 +5,7 @@ import os
 import platform
 from pathlib import Path
 
-from orchestrator.specs import Gpu, Machine
+from orchestrator.hardware import Gpu, Machine
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # uname's name -> the one images use
 CLOUDS = {"amazon": "aws", "google": "gcp", "microsoft": "azure", "oracle": "oracle", "digitalocean": "digitalocean"}

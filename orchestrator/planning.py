@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.errors import NothingSelectedError, UsageError
+from orchestrator.hardware import Gpu
 from orchestrator.names import did_you_mean, matches, version_key
 from orchestrator.specs import (
     Benchmark,
     Cell,
     Configuration,
     Device,
-    Gpu,
     Image,
     ImageVariant,
     Implementation,

@@ -6,19 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator.engines import BuiltImage, Engine
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.machine import choose_cpus
 from orchestrator.records import Failure, Report, Status, SuiteKeys
-from orchestrator.specs import (
-    Benchmark,
-    Cell,
-    Configuration,
-    Device,
-    Gpu,
-    Implementation,
-    Machine,
-    Protocol,
-    Scalar,
-)
+from orchestrator.specs import Benchmark, Cell, Configuration, Device, Implementation, Protocol, Scalar
 from orchestrator.workloads import code_sha256
 
 

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from orchestrator.engines import Engine
 from orchestrator.errors import EngineError, LockError
+from orchestrator.hardware import Gpu
 from orchestrator.planning import Candidate
 from orchestrator.resolving import resolve
-from orchestrator.specs import Gpu, Image, ImageVariant
+from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
 from orchestrator.wheelhouse import Wheelhouse
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from orchestrator.specs import Machine, Scalar
+from orchestrator.hardware import Machine
+from orchestrator.specs import Scalar
 
 # orch.record/1: first version.
 SCHEMA = "orch.record/1"

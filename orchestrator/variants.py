@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.hardware import Gpu
 from orchestrator.names import version_key
-from orchestrator.specs import Gpu, Image, ImageVariant, Variant
+from orchestrator.specs import Image, ImageVariant, Variant
 
 Capability = tuple[int, int]
 

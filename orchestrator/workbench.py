@@ -12,6 +12,7 @@ from orchestrator.configuration import Settings, load_settings
 from orchestrator.engines import Engine
 from orchestrator.errors import EngineError, NothingSelectedError, UsageError
 from orchestrator.gpus import find_gpu
+from orchestrator.hardware import Machine
 from orchestrator.machine import read_machine
 from orchestrator.planning import (
     BuildCost,
@@ -26,7 +27,7 @@ from orchestrator.planning import (
     plan_cells,
 )
 from orchestrator.reaching import find_candidates, is_locked
-from orchestrator.specs import Device, Image, ImageVariant, Machine, Suite
+from orchestrator.specs import Device, Image, ImageVariant, Suite
 from orchestrator.wheelhouse import Wheelhouse
 
 DEVICES = ("auto", "cpu", "cuda")

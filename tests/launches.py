@@ -6,19 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
+from orchestrator.hardware import Machine
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.records import SuiteKeys
-from orchestrator.specs import (
-    Benchmark,
-    Cell,
-    Configuration,
-    Image,
-    ImageVariant,
-    Implementation,
-    Machine,
-    Protocol,
-    Variant,
-)
+from orchestrator.specs import Benchmark, Cell, Configuration, Image, ImageVariant, Implementation, Protocol, Variant
 
 MACHINE = Machine(id="sha256:m", cpu="A CPU", cores=2, cpus=(0, 1), memory_bytes=2**30, kernel="6.1")
 PROTOCOL = Protocol(warmup=1, samples=5, blocks=2, threads=1, timeout_s=9.0)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from orchestrator.specs import Gpu, ImageVariant
+from orchestrator.hardware import Gpu
+from orchestrator.specs import ImageVariant
 
 # What comes out of a launch is untrusted: larger outputs are cut off with an error.
 OUTPUT_AT_MOST_BYTES = 64 * 2**20

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from docker.types import DeviceRequest
 
 from orchestrator.errors import EngineError
-from orchestrator.specs import Gpu
+from orchestrator.hardware import Gpu
 
 NVIDIA_CDI = "nvidia.com/gpu="
 # Said by an engine that finds no NVIDIA hook for a device request (moby daemon/errors.go).

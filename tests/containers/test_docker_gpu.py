@@ -12,7 +12,8 @@ from docker import DockerClient
 from orchestrator.engines import BuiltImage, Job
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.errors import EngineError
-from orchestrator.specs import Gpu, Image, ImageVariant, Variant
+from orchestrator.hardware import Gpu
+from orchestrator.specs import Image, ImageVariant, Variant
 
 pytestmark = pytest.mark.docker
 CDI_FOLDER = Path("/etc/cdi")

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.engines.attachments import gpu_attachments
 from orchestrator.errors import EngineError
-from orchestrator.specs import Gpu
+from orchestrator.hardware import Gpu
 
 GPU = Gpu(name="NVIDIA H100", compute="9.0", uuid="GPU-1234", index=1)
 

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
-    {"__init__", "errors", "specs", "records"},
+    {"__init__", "errors", "specs", "hardware", "records"},
     {"process", "machine", "console", "gpus", "names", "shipped", "yaml_lines"},
     {"loading", "definitions", "configuration", "keys", "interpreters"},
     {

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator import loading
 from orchestrator.errors import RecordError
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.loading import parse_gate, parse_report, read_record
 from orchestrator.records import (
     CellKeys,
@@ -19,7 +20,6 @@ from orchestrator.records import (
     SuiteKeys,
     Workload,
 )
-from orchestrator.specs import Gpu, Machine
 
 GPU = Gpu(name="NVIDIA H200", compute="9.0", driver="580.65.06")
 RECORD = Record(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import NothingSelectedError, UsageError
+from orchestrator.hardware import Gpu
 from orchestrator.planning import (
     Candidate,
     Plan,
@@ -22,7 +23,6 @@ from orchestrator.specs import (
     Benchmark,
     Configuration,
     Exclusion,
-    Gpu,
     Image,
     ImageVariant,
     Implementation,

@@ -12,6 +12,7 @@ from orchestrator.analysis.comparison import Comparison, Entry, Row
 from orchestrator.analysis.published import read_published
 from orchestrator.analysis.tables import build_comparison
 from orchestrator.errors import NothingSelectedError, UsageError
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.records import (
     CellKeys,
     ContainerUsed,
@@ -26,7 +27,6 @@ from orchestrator.records import (
     SuiteKeys,
     Workload,
 )
-from orchestrator.specs import Gpu, Machine
 from orchestrator.store import RunFolder
 
 BRAUN = Path(__file__).parents[2] / "suites" / "published" / "braun2018.csv"

@@ -7,8 +7,9 @@ import pytest
 from orchestrator.definitions import load_versions
 from orchestrator.errors import UsageError
 from orchestrator.gpus import find_gpu
+from orchestrator.hardware import Gpu
 from orchestrator.names import version_key
-from orchestrator.specs import Gpu, Image, Variant
+from orchestrator.specs import Image, Variant
 from orchestrator.variants import Choice, choose_variant
 
 ROOT = Path(__file__).parents[2]
