@@ -1,6 +1,5 @@
 """The main job, whole: plan, build, gate, measure, compare; and its parts as verbs of their own."""
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from orchestrator import console, process
 from orchestrator.analysis.comparison import Comparison
+from orchestrator.beginning import make_setting, open_folder
 from orchestrator.building import NotBuilt
 from orchestrator.engines import BuiltImage
 from orchestrator.errors import EngineError, Exit, StoppedError
@@ -17,16 +17,15 @@ from orchestrator.machine import read_load
 from orchestrator.planning import Plan, require_cells
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.providing import provide_images
-from orchestrator.recording import cell_id, keys, never_launched
-from orchestrator.records import Failure, Record, Status, SuiteKeys
+from orchestrator.recording import cell_id, never_launched
+from orchestrator.records import Failure, Record, Status
 from orchestrator.reporting import compare_run, find_published, render_comparison, save_comparison
 from orchestrator.running import Ended, Run, newest_of_each
-from orchestrator.specs import Cell, Scalar
-from orchestrator.store import RunFolder, create_run, find_run
+from orchestrator.specs import Cell
+from orchestrator.store import RunFolder
 from orchestrator.workbench import ENGINE_NAMES, PlannedStudy, Workbench
 from orchestrator.workloads import launch_files
 
-RUN_SCHEMA = "orch.run/1"
 # A version whose wheels cannot be had here is unsupported; one that is built badly is a failure.
 UNSUPPORTED_PHASES = ("resolve",)
 
@@ -61,8 +60,8 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     )
     for prepared in cells:
         find_reference(prepared, bench.settings.cache)  # a configuration it does not cover is known before any launch
-    folder = _open_folder(bench, planned, cells, command)
-    setting = _setting(bench, planned, folder, engine_version, command)
+    folder = open_folder(bench, planned, cells, command)
+    setting = make_setting(bench, planned, folder, engine_version, command)
     estimate_s = bench.estimate(planned).seconds
     run = Run(setting=setting, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s)
     with folder.held(), one_run_at_a_time(bench.settings.cache):
@@ -82,59 +81,6 @@ def _announce(bench: Workbench, planned: PlannedStudy) -> None:
     load = read_load()
     if load is not None and load > max(idle, 1):
         console.note(f"Load {load:g} on {bench.machine.cores} cores: others compute here, and intervals will be wide.")
-
-
-def _open_folder(
-    bench: Workbench, planned: PlannedStudy, cells: Sequence[Prepared], command: tuple[str, ...]
-) -> RunFolder:
-    """Return the run to continue, or a new one.
-
-    A run is continued if all it has measured is still what would be measured: same code, images and parameters.
-    """
-    identity = _identity(bench, planned)
-    folder = None if bench.options.fresh else find_run(bench.settings.runs, identity)
-    if folder is not None:
-        current = {keys(_setting(bench, planned, folder, "", command), prepared).key for prepared in cells}
-        records, _ = folder.read_records()
-        if all(record.launch.block is None or record.cell.key in current for record in records):
-            console.note(f"Run: {folder.path}, continued; --fresh starts anew.")
-            return folder
-        console.note(f"Code, images or parameters have changed since {folder.path}: a new run.")
-    folder = create_run(bench.settings.runs, _plan_content(planned, identity, command))
-    console.note(f"Run: {folder.path}")
-    return folder
-
-
-def _identity(bench: Workbench, planned: PlannedStudy) -> dict[str, Scalar | None]:
-    suite = planned.plan.suite
-    return {
-        "suite": suite.name,
-        "sha256": suite.sha256,
-        "profile": suite.profile,
-        "engine": bench.engine.name,
-        "device": planned.target.device,
-        "machine": bench.machine.id,
-    }
-
-
-def _plan_content(
-    planned: PlannedStudy, identity: Mapping[str, Scalar | None], command: tuple[str, ...]
-) -> dict[str, object]:
-    """What a run folder remembers of its plan: enough to continue it and to make its table anywhere."""
-    plan = planned.plan
-    labels = {one.name: one.label for bench in planned.study.benchmarks.values() for one in bench.implementations}
-    return {
-        "schema": RUN_SCHEMA,
-        "identity": dict(identity),
-        "title": plan.suite.title,
-        "study": plan.suite.study,
-        "baseline": plan.suite.baseline,
-        "labels": labels,
-        "rows": list(dict.fromkeys([cell.row for cell in plan.cells] + [cell.row for cell in plan.unsupported])),
-        "cells": [cell.id for cell in plan.cells],
-        "seed": secrets.randbelow(2**31),
-        "command": list(command),
-    }
 
 
 @contextmanager
@@ -198,25 +144,6 @@ def _exit_code(folder: RunFolder, ended: Ended) -> Exit:
     if complaints or any(record.status != "ok" for record in launched):
         return Exit.LAUNCHES_FAILED
     return Exit.OK if launched else Exit.NOTHING
-
-
-def _setting(
-    bench: Workbench, planned: PlannedStudy, folder: RunFolder, engine_version: str, command: tuple[str, ...]
-) -> Setting:
-    suite = planned.plan.suite
-    seed = folder.read_plan().get("seed")
-    return Setting(
-        run=folder.id,
-        suite=SuiteKeys(name=suite.name, profile=suite.profile, sha256=suite.sha256),
-        seed=seed if isinstance(seed, int) else 0,
-        protocol=suite.protocol,
-        machine=bench.machine,
-        engine=bench.engine,
-        engine_version=engine_version,
-        command=command,
-        logs=folder.logs,
-        gpu=planned.target.gpu,
-    )
 
 
 def _prepare(planned: PlannedStudy, cell: Cell, image: BuiltImage) -> Prepared:

@@ -29,7 +29,7 @@ LAYERS = (
     {"analysis"},
     {"health"},
     {"prepared", "recording", "launching", "gating", "building", "running", "doctor"},
-    {"workbench", "listing", "providing", "reporting", "studies"},
+    {"workbench", "listing", "providing", "reporting", "beginning", "studies"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,86 @@
+"""The run folder that a study continues or begins, and what all its launches share."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+from orchestrator import console
+from orchestrator.prepared import Prepared, Setting
+from orchestrator.recording import keys
+from orchestrator.records import SuiteKeys
+from orchestrator.specs import Scalar
+from orchestrator.store import RunFolder, create_run, find_run
+from orchestrator.workbench import PlannedStudy, Workbench
+
+RUN_SCHEMA = "orch.run/1"
+
+
+def open_folder(
+    bench: Workbench, planned: PlannedStudy, cells: Sequence[Prepared], command: tuple[str, ...]
+) -> RunFolder:
+    """Return the run to continue, or a new one.
+
+    A run is continued if all it has measured is still what would be measured: same code, images and parameters.
+    """
+    identity = _identity(bench, planned)
+    folder = None if bench.options.fresh else find_run(bench.settings.runs, identity)
+    if folder is not None:
+        current = {keys(make_setting(bench, planned, folder, "", command), prepared).key for prepared in cells}
+        records, _ = folder.read_records()
+        if all(record.launch.block is None or record.cell.key in current for record in records):
+            console.note(f"Run: {folder.path}, continued; --fresh starts anew.")
+            return folder
+        console.note(f"Code, images or parameters have changed since {folder.path}: a new run.")
+    folder = create_run(bench.settings.runs, _plan_content(planned, identity, command))
+    console.note(f"Run: {folder.path}")
+    return folder
+
+
+def _identity(bench: Workbench, planned: PlannedStudy) -> dict[str, Scalar | None]:
+    suite = planned.plan.suite
+    return {
+        "suite": suite.name,
+        "sha256": suite.sha256,
+        "profile": suite.profile,
+        "engine": bench.engine.name,
+        "device": planned.target.device,
+        "machine": bench.machine.id,
+    }
+
+
+def _plan_content(
+    planned: PlannedStudy, identity: Mapping[str, Scalar | None], command: tuple[str, ...]
+) -> dict[str, object]:
+    """What a run folder remembers of its plan: enough to continue it and to make its table anywhere."""
+    plan = planned.plan
+    labels = {one.name: one.label for bench in planned.study.benchmarks.values() for one in bench.implementations}
+    return {
+        "schema": RUN_SCHEMA,
+        "identity": dict(identity),
+        "title": plan.suite.title,
+        "study": plan.suite.study,
+        "baseline": plan.suite.baseline,
+        "labels": labels,
+        "rows": list(dict.fromkeys([cell.row for cell in plan.cells] + [cell.row for cell in plan.unsupported])),
+        "cells": [cell.id for cell in plan.cells],
+        "seed": secrets.randbelow(2**31),
+        "command": list(command),
+    }
+
+
+def make_setting(
+    bench: Workbench, planned: PlannedStudy, folder: RunFolder, engine_version: str, command: tuple[str, ...]
+) -> Setting:
+    suite = planned.plan.suite
+    seed = folder.read_plan().get("seed")
+    return Setting(
+        run=folder.id,
+        suite=SuiteKeys(name=suite.name, profile=suite.profile, sha256=suite.sha256),
+        seed=seed if isinstance(seed, int) else 0,
+        protocol=suite.protocol,
+        machine=bench.machine,
+        engine=bench.engine,
+        engine_version=engine_version,
+        command=command,
+        logs=folder.logs,
+        gpu=planned.target.gpu,
+    )
