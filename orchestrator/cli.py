@@ -30,6 +30,10 @@ Engine = Annotated[str, typer.Option(help="auto, docker or venv")]
 Profile = Annotated[str | None, typer.Option(help="named protocol of the suite; without a GPU: quick")]
 Yes = Annotated[bool, typer.Option("--yes", help="allow large downloads")]
 Locked = Annotated[bool, typer.Option("--locked", help="use committed locks only; resolve nothing")]
+UsePython = Annotated[
+    list[str] | None,
+    typer.Option(help="IMAGE=PATH: measure in an interpreter that has the framework, build nothing; repeatable"),
+]
 common: dict[str, Any] = {}  # --project, set by the callback before any verb
 
 
@@ -140,12 +144,22 @@ def run(
     yes: Yes = False,
     locked: Locked = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="measure all anew instead of continuing")] = False,
+    use_python: UsePython = None,
     as_json: Json = False,
 ) -> None:
     """Run a suite: build what is missing, measure in random blocks, print the comparison."""
     from orchestrator.studies import run_suite
 
-    bench = _workbench(suite=suite, device=device, engine=engine, profile=profile, yes=yes, locked=locked, fresh=fresh)
+    bench = _workbench(
+        suite=suite,
+        device=device,
+        engine=engine,
+        profile=profile,
+        yes=yes,
+        locked=locked,
+        fresh=fresh,
+        use_python=tuple(use_python or ()),
+    )
     done = run_suite(bench, command=("orch", *sys.argv[1:]))
     console.result(done.render("json" if as_json else "terminal"))
     if not as_json:
@@ -179,7 +193,8 @@ def reap(as_json: Json = False) -> None:
 
 def _workbench(**given: Any) -> Any:
     """Make the workbench of a verb; imported late, so that `--help` is quick."""
-    from orchestrator.workbench import Options, Workbench
+    from orchestrator.options import Options
+    from orchestrator.workbench import Workbench
 
     options = Options(project=common.get("project"), **given)
     return Workbench(options, cwd=Path.cwd(), env=dict(os.environ))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 from orchestrator.engines import BuiltImage, Engine, Job
 from orchestrator.specs import ImageVariant
@@ -18,6 +19,15 @@ def check_image(engine: Engine, image: BuiltImage) -> str | None:
 
     Raises EngineError if the engine fails.
     """
+    answer = run_check(engine, image)
+    return answer if isinstance(answer, str) else judge_check(image.target, answer)
+
+
+def run_check(engine: Engine, image: BuiltImage) -> Mapping[str, object] | str:
+    """Return what an image says of itself when it runs its family's `check.py`, or why it says nothing.
+
+    Raises EngineError if the engine fails.
+    """
     script = (image.target.image.folder / CHECK).read_bytes()
     outcome = engine.launch(image, Job(argv=("python", f"in/{CHECK}"), files={CHECK: script}, timeout_s=_TIMEOUT_S))
     if outcome.status != "exited" or outcome.exit_code != 0:
@@ -25,19 +35,24 @@ def check_image(engine: Engine, image: BuiltImage) -> str | None:
         lines = outcome.log.strip().splitlines()[-_LOG_LINES:] or ["it says nothing"]
         tail = "\n".join(f"  {line}" for line in lines)
         return f"{image.target.image.framework} does not start ({ended}): {lines[-1]}\n{tail}"
-    return judge_check(image.target, outcome.files.get("check.json", b""))
+    return read_check(outcome.files.get("check.json", b""))
 
 
-def judge_check(target: ImageVariant, content: bytes) -> str | None:
-    """Compare what an image said of itself (`out/check.json`) with its row; returns the first difference."""
+def read_check(content: bytes) -> Mapping[str, object] | str:
+    """Read what a check wrote (`out/check.json`), or say what is wrong with it."""
     try:
         found: object = json.loads(content)
     except ValueError:
         return "its check wrote no check.json that can be read"
     if not isinstance(found, dict) or not isinstance(found.get("version"), str):
         return "its check.json names no version"
+    return found
+
+
+def judge_check(target: ImageVariant, found: Mapping[str, object]) -> str | None:
+    """Compare what an image said of itself with its row; returns the first difference."""
     differences = (
-        _version_difference(target.image.version, found["version"]),
+        _version_difference(target.image.version, str(found["version"])),
         None if found.get("works") is True else "a product of two matrices is wrong",
         _cuda_difference(target.variant.cuda, found["cuda"]) if "cuda" in found else None,
         _native_difference(target.variant.compute, found["native"]) if "native" in found else None,

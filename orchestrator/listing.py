@@ -85,10 +85,16 @@ def _image_rows(planned: PlannedStudy) -> list[tuple[str, str, str, str]]:
         remarks = (
             planned.plan.notes.get(target.name),
             "compiled from PTX at the first start (jit)" if target.name in jit else None,
-            None if is_locked(target) else "not locked yet",
+            _origin(target),
         )
         rows.append((name, target.variant.name, target.variant.cuda or "", "; ".join(one for one in remarks if one)))
     return rows
+
+
+def _origin(target: ImageVariant) -> str | None:
+    if target.image.own_python is not None:
+        return f"your own interpreter, {target.image.own_python}"
+    return None if is_locked(target) else "not locked yet"
 
 
 def _image_json(planned: PlannedStudy, name: str) -> Json:

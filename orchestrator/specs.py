@@ -44,6 +44,7 @@ class Image:
     platform: str = "linux/amd64"
     source: str = ""
     line: int = 0  # in versions.yaml
+    own_python: Path | None = None  # an interpreter of the user's, in place of a built image
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from orchestrator.errors import EngineError, Exit, StoppedError
 from orchestrator.gating import find_reference
 from orchestrator.listing import render_plan
 from orchestrator.machine import read_load
+from orchestrator.options import ENGINE_NAMES
 from orchestrator.planning import Plan, require_cells
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.providing import provide_images
@@ -23,7 +24,7 @@ from orchestrator.reporting import compare_run, find_published, render_compariso
 from orchestrator.running import Ended, Run, newest_of_each
 from orchestrator.specs import Cell
 from orchestrator.store import RunFolder
-from orchestrator.workbench import ENGINE_NAMES, PlannedStudy, Workbench
+from orchestrator.workbench import PlannedStudy, Workbench
 from orchestrator.workloads import launch_files
 
 # A version whose wheels cannot be had here is unsupported; one that is built badly is a failure.
@@ -52,7 +53,7 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     require_cells(planned.plan)
     find_published(bench.project.suites, planned.plan.suite.study)  # a wrong file is known before any launch
     engine_version = bench.engine.check()
-    built = {one.target.name: one for one in provide_images(bench, planned.plan.targets)}
+    built = {one.target.name: one for one in _provide(bench, planned)}
     cells = tuple(
         _prepare(planned, cell, image)
         for cell in planned.plan.cells
@@ -73,6 +74,12 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     comparison = compare_run(folder, bench.project.suites)
     save_comparison(folder, comparison)
     return Done(folder=folder, comparison=comparison, exit_code=_exit_code(folder, ended))
+
+
+def _provide(bench: Workbench, planned: PlannedStudy) -> tuple[BuiltImage | NotBuilt, ...]:
+    if bench.options.use_python:
+        return tuple(bench.adopted[target.name] for target in planned.plan.targets)
+    return provide_images(bench, planned.plan.targets)
 
 
 def _announce(bench: Workbench, planned: PlannedStudy) -> None:

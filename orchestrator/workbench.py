@@ -6,14 +6,25 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator import console
+from orchestrator.adopting import adopt_pythons
 from orchestrator.building import find_built
-from orchestrator.catalog import Project, Study, find_project, find_study, find_suite, match_images
+from orchestrator.catalog import (
+    Project,
+    Study,
+    find_project,
+    find_study,
+    find_suite,
+    load_images,
+    match_images,
+    sort_images,
+)
 from orchestrator.configuration import Settings, load_settings
-from orchestrator.engines import Engine
+from orchestrator.engines import BuiltImage, Engine
 from orchestrator.errors import EngineError, NothingSelectedError, UsageError
 from orchestrator.gpus import find_gpu
 from orchestrator.hardware import Machine
 from orchestrator.machine import read_machine
+from orchestrator.options import DEVICES, ENGINE_NAMES, Options
 from orchestrator.planning import (
     BuildCost,
     Estimate,
@@ -29,25 +40,6 @@ from orchestrator.planning import (
 from orchestrator.reaching import find_candidates, is_locked
 from orchestrator.specs import Device, Image, ImageVariant, Suite
 from orchestrator.wheelhouse import Wheelhouse
-
-DEVICES = ("auto", "cpu", "cuda")
-ENGINE_NAMES = ("auto", "docker", "venv")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the command line says."""
-
-    project: Path | None = None
-    suite: str | None = None
-    profile: str | None = None
-    device: str = "auto"
-    engine: str = "auto"
-    gpu: str | None = None  # plan for this one, of the table, in place of the machine's
-    driver: str | None = None
-    yes: bool = False
-    locked: bool = False
-    fresh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +79,7 @@ class Workbench:
     @cached_property
     def engine(self) -> Engine:
         """The engine asked for, or the first that answers. Raises EngineError."""
-        name = self.options.engine
+        name = "venv" if self.options.use_python and self.options.engine == "auto" else self.options.engine
         if name not in ENGINE_NAMES:
             raise UsageError(f"--engine {name}: unknown engine. Known: {', '.join(ENGINE_NAMES)}.")
         if name != "auto":
@@ -111,6 +103,13 @@ class Workbench:
         from orchestrator.engines.venv import VenvEngine
 
         return VenvEngine(cache=self.settings.cache, env=self.env)
+
+    @cached_property
+    def adopted(self) -> Mapping[str, BuiltImage]:
+        """The interpreters of `--use-python`, by variant name. Raises UsageError."""
+        if self.engine.name != "venv":
+            raise UsageError(f"--use-python: an interpreter here cannot run on {self.engine.name}. Take --engine venv.")
+        return adopt_pythons(self.options.use_python, load_images(self.project), self.engine, self.env)
 
     @cached_property
     def target(self) -> Target:
@@ -140,7 +139,9 @@ class Workbench:
         if profile is not None and self.options.profile is None:
             console.note(f"Profile: {profile}, since there is no GPU; --profile chooses another.")
         study = find_study(self.project, apply_profile(suite, profile))
-        if study.suite.choose == "oldest_and_newest":
+        if self.options.use_python:
+            study = replace(study, images=sort_images(built.target.image for built in self.adopted.values()))
+        elif study.suite.choose == "oldest_and_newest":
             study = replace(study, images=self._choose_two(study))
         self._check_threads(study.suite)
         _check_baseline(study)
@@ -160,7 +161,10 @@ class Workbench:
         """Say what a plan costs here, downloads of images that are not built included."""
         built = find_built(self.engine, planned.plan.targets) if planned.with_engine else {}
         return estimate(
-            planned.plan, planned.study.benchmarks, self.wheelhouse.missing_bytes, lambda target: target.name in built
+            planned.plan,
+            planned.study.benchmarks,
+            self.wheelhouse.missing_bytes,
+            lambda target: target.name in built or target.image.own_python is not None,
         )
 
     def cost_of(self, targets: Sequence[ImageVariant]) -> BuildCost:
@@ -183,7 +187,9 @@ class Workbench:
             return None
 
     def _engine_reason(self, with_engine: bool) -> Callable[[ImageVariant], str | None]:
-        return self.engine.unsupported_reason if with_engine else lambda _target: None
+        if not with_engine or self.options.use_python:
+            return lambda _target: None
+        return self.engine.unsupported_reason
 
     def _choose_two(self, study: Study) -> tuple[Image, ...]:
         """Return the oldest and the newest image of the first family with two that can run here.

@@ -30,11 +30,12 @@ class BuiltImage:
     """An image variant that an engine can launch."""
 
     target: ImageVariant
-    reference: str  # tag of an image, or folder of a virtual environment
+    reference: str  # tag of an image, folder of a virtual environment, or an interpreter of the user's
     digest: str  # sha256:… of what is really run
     base: str  # really used, mirror and digest included
     inputs_sha256: str
     lock_sha256: str
+    env: Mapping[str, str] = field(default_factory=dict)  # what its programs need besides; only of the user's own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,13 +114,13 @@ class VenvEngine:
     def launch(self, image: BuiltImage, job: Job) -> Outcome:
         """Run the job as a process; see Engine."""
         claim = Claim(self._launches, note=job.labels.get("run", ""))
-        venv, folder = Path(image.reference), claim.folder
+        python, folder = _interpreter_of(image), claim.folder
         cache = self._caches / job.cache if job.cache else folder / "cache"
         try:
             put_inputs(job.files, folder)
             first, *rest = job.argv
-            argv = (str(_python(venv)) if first == "python" else first, *rest)
-            env = launch_environment(venv, folder, cache, job)
+            argv = (str(python) if first == "python" else first, *rest)
+            env = {**launch_environment(python, folder, cache, job), **image.env}
             ended = run_program(argv, folder=folder, env=env, cpus=job.cpus, timeout_s=job.timeout_s)
             files, note = fetch_outputs(folder / "out")
         except OSError as error:
@@ -193,15 +193,15 @@ class VenvEngine:
         )
 
 
-def launch_environment(venv: Path, folder: Path, cache: Path, job: Job) -> dict[str, str]:
+def launch_environment(python: Path, folder: Path, cache: Path, job: Job) -> dict[str, str]:
     """Return the whole environment of a launch: nothing of the user's own but the way to the compiler.
 
-    venv: the environment. folder: of the launch. cache: compile caches, kept or thrown away.
+    python: the interpreter. folder: of the launch. cache: compile caches, kept or thrown away.
     """
     for path in (folder / "home", folder / "tmp", cache):
         path.mkdir(parents=True, exist_ok=True)
     return {
-        "PATH": f"{venv}/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
         "LC_ALL": "C.UTF-8",
         "USER": "orch",
         "LOGNAME": "orch",
@@ -222,6 +222,10 @@ def launch_environment(venv: Path, folder: Path, cache: Path, job: Job) -> dict[
 
 def _folder_name(target: ImageVariant, inputs_sha256: str) -> str:
     return f"{target.name}-{inputs_sha256[:12]}"
+
+
+def _interpreter_of(image: BuiltImage) -> Path:
+    return image.target.image.own_python or _python(Path(image.reference))
 
 
 def _python(venv: Path) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.health import judge_check, release
+from orchestrator.health import judge_check, read_check, release
 from orchestrator.specs import Image, ImageVariant, Variant
 
 
@@ -27,8 +27,8 @@ def make_target(
     return ImageVariant(image=image, variant=variant)
 
 
-def said(version: str = "1.10.2+cu113", works: bool = True, **more: object) -> bytes:
-    return json.dumps({"version": version, "works": works, **more}).encode()
+def said(version: str = "1.10.2+cu113", works: bool = True, **more: object) -> dict[str, object]:
+    return {"version": version, "works": works, **more}
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,33 @@ def test_a_cuda_version_may_be_said_with_its_patch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("found", "reason"),
     [
         (said("1.10.1"), "version 1.10.2 promised, 1.10.1 found"),
         (said(cuda="10.2"), "CUDA 11.3 promised, 10.2 found"),
         (said(cuda=None), "CUDA 11.3 promised, none found"),
         (said(native=["sm_70", "sm_75"]), "no native code for 8.0: it has sm_70 sm_75"),
         (said(works=False), "a product of two matrices is wrong"),
+    ],
+)
+def test_the_first_difference_is_the_reason(found: dict[str, object], reason: str) -> None:
+    assert judge_check(make_target(), found) == reason
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
         (b"", "its check wrote no check.json that can be read"),
         (b"[1]", "its check.json names no version"),
         (b'{"works": true}', "its check.json names no version"),
     ],
 )
-def test_the_first_difference_is_the_reason(content: bytes, reason: str) -> None:
-    assert judge_check(make_target(), content) == reason
+def test_a_check_that_says_nothing_of_use_is_told_from_a_wrong_image(content: bytes, reason: str) -> None:
+    assert read_check(content) == reason
+
+
+def test_what_a_check_wrote_is_read_whole() -> None:
+    assert read_check(json.dumps(said(cuda="11.3")).encode()) == said(cuda="11.3")
 
 
 def test_a_cuda_build_in_place_of_a_cpu_build_is_noticed() -> None:

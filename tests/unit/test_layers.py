@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
-    {"__init__", "errors", "specs", "hardware", "records"},
+    {"__init__", "errors", "specs", "hardware", "records", "options"},
     {"process", "machine", "console", "gpus", "names", "shipped", "yaml_lines"},
     {"loading", "definitions", "configuration", "keys", "interpreters"},
     {
@@ -27,7 +27,7 @@ LAYERS = (
         "reaching",
     },
     {"analysis"},
-    {"health"},
+    {"health", "adopting"},
     {"prepared", "recording", "launching", "gating", "building", "running", "doctor"},
     {"workbench", "listing", "providing", "reporting", "beginning", "studies"},
     {"cli"},
