@@ -79,7 +79,13 @@ class Workbench:
     @cached_property
     def engine(self) -> Engine:
         """The engine asked for, or the first that answers. Raises EngineError."""
-        name = "venv" if self.options.use_python and self.options.engine == "auto" else self.options.engine
+        name = self.options.engine
+        if self.options.use_python:
+            if name == "docker":
+                raise UsageError(
+                    "--use-python: an interpreter of this machine runs in no container. Drop --engine docker."
+                )
+            name = "venv"
         if name not in ENGINE_NAMES:
             raise UsageError(f"--engine {name}: unknown engine. Known: {', '.join(ENGINE_NAMES)}.")
         if name != "auto":
@@ -107,8 +113,6 @@ class Workbench:
     @cached_property
     def adopted(self) -> Mapping[str, BuiltImage]:
         """The interpreters of `--use-python`, by variant name. Raises UsageError."""
-        if self.engine.name != "venv":
-            raise UsageError(f"--use-python: an interpreter here cannot run on {self.engine.name}. Take --engine venv.")
         return adopt_pythons(self.options.use_python, load_images(self.project), self.engine, self.env)
 
     @cached_property
