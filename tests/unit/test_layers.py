@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
     {"__init__", "errors", "specs", "hardware", "records", "options"},
-    {"process", "machine", "console", "gpus", "names", "shipped", "yaml_lines"},
+    {"process", "machine", "console", "gpus", "names", "remedies", "shipped", "yaml_lines"},
     {"loading", "definitions", "configuration", "keys", "interpreters"},
     {
         "engines",
