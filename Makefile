@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORCH := $(BIN)/orch
 
-.PHONY: run test check lint bench clean
+.PHONY: run test check lint bench gpu clean
 
 run: $(VENV)/.installed
 	$(ORCH) run suites/quickstart.yaml $(ARGS)
@@ -23,6 +23,9 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.performance $(ARGS)
+
+gpu: $(VENV)/.installed
+	@$(BIN)/python -m tests.gpu_lane $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
