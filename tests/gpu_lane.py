@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from orchestrator import console
-from orchestrator.machine import read_gpus
+from orchestrator.machine import read_machine
 from orchestrator.records import Record
 from orchestrator.specs import Scalar
 from orchestrator.store import RunFolder
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--python", type=Path, help="interpreter with PyTorch; default: the first that sees the GPU")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     options = parser.parse_args(arguments)
-    gpus = read_gpus()
+    gpus = read_machine().gpus
     if options.device == "cuda" and not gpus:
         return missing("no NVIDIA GPU here: the driver's library (NVML) shows none. Nothing was executed.")
     paths = (options.python,) if options.python else candidates()

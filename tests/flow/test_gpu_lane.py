@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from orchestrator.machine import read_gpus
+from orchestrator.machine import read_machine
 from tests.gpu_lane import ROOT, step_flop
 
 SMALL = {"layers": 1, "units": 320, "bidirectional": False, "batch": 64, "steps": 100, "features": 123}
 
 
-@pytest.mark.skipif(bool(read_gpus()), reason="this machine has a GPU")
+@pytest.mark.skipif(bool(read_machine().gpus), reason="this machine has a GPU")
 def test_without_a_gpu_the_lane_says_in_one_line_what_is_missing() -> None:
     ended = subprocess.run(
         (sys.executable, "-m", "tests.gpu_lane"), cwd=ROOT, capture_output=True, text=True, check=False
