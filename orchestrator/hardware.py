@@ -15,7 +15,30 @@ class Gpu:
     memory_bytes: int | None = None
     power_limit_w: float | None = None
     ecc: bool | None = None
-    mig: bool | None = None
+    mig: bool | None = None  # divided into MIG instances, on which alone it computes
+    instance: int | None = None  # of a MIG instance: its number on GPU `index`
+
+    @property
+    def address(self) -> str:
+        """What the engine and `--gpus` call it besides its uuid: "0", of a MIG instance "0:1"."""
+        return str(self.index) if self.instance is None else f"{self.index}:{self.instance}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuProcess:
+    """A process that uses a GPU."""
+
+    pid: int  # as the host counts
+    name: str  # empty where it may not be read
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuUsers:
+    """Who uses a GPU: those that compute, and those that draw a desktop."""
+
+    compute: tuple[GpuProcess, ...] = ()
+    graphics: tuple[GpuProcess, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,4 +54,4 @@ class Machine:
     platform: str = "linux/amd64"
     governor: str | None = None
     cloud: str | None = None
-    gpus: tuple[Gpu, ...] = ()
+    gpus: tuple[Gpu, ...] = ()  # behind one in MIG mode its instances

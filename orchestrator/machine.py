@@ -1,11 +1,12 @@
-"""What this machine is: processor, memory, GPUs, load. Read from /proc, /sys and NVML; nothing is started."""
+"""What this machine is: processor, memory, GPUs, load. Read from /proc, /sys and the driver; nothing is started."""
 
 import hashlib
 import os
 import platform
 from pathlib import Path
 
-from orchestrator.hardware import Gpu, Machine
+from orchestrator.hardware import Machine
+from orchestrator.nvml import read_gpus
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # uname's name -> the one images use
 CLOUDS = {"amazon": "aws", "google": "gcp", "microsoft": "azure", "oracle": "oracle", "digitalocean": "digitalocean"}
@@ -16,7 +17,13 @@ def read_machine() -> Machine:
     cpuinfo = _text("/proc/cpuinfo")
     gpus = read_gpus()
     cpu, cores, memory_bytes = _cpu_model(cpuinfo), _physical_cores(cpuinfo), _memory_bytes()
-    identity = [_text("/etc/machine-id"), cpu, str(cores), str(memory_bytes), *(gpu.uuid for gpu in gpus)]
+    identity = [
+        _text("/etc/machine-id"),
+        cpu,
+        str(cores),
+        str(memory_bytes),
+        *(gpu.uuid for gpu in gpus if gpu.instance is None),
+    ]
     return Machine(
         id="sha256:" + hashlib.sha256("\n".join(identity).encode()).hexdigest(),
         cpu=cpu,
@@ -28,46 +35,6 @@ def read_machine() -> Machine:
         governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         cloud=_cloud(_text("/sys/class/dmi/id/sys_vendor")),
         gpus=gpus,
-    )
-
-
-def read_gpus() -> tuple[Gpu, ...]:
-    """List the NVIDIA GPUs of this machine through NVML; empty without a driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
-    try:
-        return tuple(_read_gpu(index) for index in range(pynvml.nvmlDeviceGetCount()))
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _read_gpu(index: int) -> Gpu:
-    import pynvml
-
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-
-    def ask(function: str) -> object:
-        try:
-            return getattr(pynvml, function)(handle)
-        except pynvml.NVMLError:  # not every board has every property
-            return None
-
-    power, ecc, mig = ask("nvmlDeviceGetEnforcedPowerLimit"), ask("nvmlDeviceGetEccMode"), ask("nvmlDeviceGetMigMode")
-    return Gpu(
-        name=str(pynvml.nvmlDeviceGetName(handle)),
-        compute=f"{major}.{minor}",
-        driver=str(pynvml.nvmlSystemGetDriverVersion()),
-        uuid=str(pynvml.nvmlDeviceGetUUID(handle)),
-        index=index,
-        memory_bytes=int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
-        power_limit_w=power / 1000 if isinstance(power, int) else None,  # NVML gives milliwatts
-        ecc=bool(ecc[0]) if isinstance(ecc, list | tuple) else None,
-        mig=bool(mig[0]) if isinstance(mig, list | tuple) else None,
     )
 
 

@@ -7,14 +7,15 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
-    {"__init__", "errors", "specs", "hardware", "records", "options"},
-    {"process", "machine", "console", "gpus", "names", "remedies", "shipped", "yaml_lines"},
+    {"__init__", "errors", "specs", "hardware", "records", "summaries", "options"},
+    {"process", "machine", "console", "gpus", "names", "nvml", "remedies", "shipped", "yaml_lines"},
     {"loading", "definitions", "configuration", "keys", "interpreters"},
     {
         "engines",
         "fleet",
         "catalog",
         "variants",
+        "needs",
         "planning",
         "store",
         "locking",

@@ -1,0 +1,39 @@
+"""An NVIDIA driver library with GPUs of the test's choice: the real NVML binding, and so the real `orch`, loads it."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+HAS_COMPILER = shutil.which("cc") is not None
+SOURCE = Path(__file__).parent / "data" / "nvidia_driver" / "nvml.c"
+GPU_0 = "gpu|GPU-aaaaaaaa-0000|NVIDIA H100|9.0|700000|81559|0"
+GPU_1 = "gpu|GPU-bbbbbbbb-1111|NVIDIA H100|9.0|700000|81559|0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NvidiaDriver:
+    """The library in a folder of its own, beside the file that says which GPUs it has."""
+
+    folder: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a program needs to find this driver."""
+        return {"LD_LIBRARY_PATH": str(self.folder), "FAKE_NVML": str(self.folder / "gpus.txt")}
+
+    def show(self, *lines: str, version: str = "570.86.15") -> None:
+        """Show these GPUs and processes from now on; lines as nvml.c describes them."""
+        changed = self.folder / "gpus.new"
+        changed.write_text("\n".join((f"driver|{version}", *lines)) + "\n", encoding="utf-8")
+        changed.replace(self.folder / "gpus.txt")
+
+
+def make_driver(folder: Path, *lines: str) -> NvidiaDriver:
+    """Compile the library into a new folder and show these GPUs."""
+    folder.mkdir(parents=True)
+    library = folder / "libnvidia-ml.so.1"
+    subprocess.run(("cc", "-shared", "-fPIC", "-o", str(library), str(SOURCE)), check=True)
+    driver = NvidiaDriver(folder=folder)
+    driver.show(*lines)
+    return driver
