@@ -3,22 +3,41 @@
 import hashlib
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.hardware import Machine
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.nvml import read_gpus
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # uname's name -> the one images use
+CPUINFO, MEMINFO, LOADAVG = "/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg"
+MACHINE_ID, VENDOR = "/etc/machine-id", "/sys/class/dmi/id/sys_vendor"
+GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+SOURCES = (CPUINFO, MEMINFO, MACHINE_ID, VENDOR, GOVERNOR)  # what describes a machine
 CLOUDS = {"amazon": "aws", "google": "gcp", "microsoft": "azure", "oracle": "oracle", "digitalocean": "digitalocean"}
 
 
 def read_machine() -> Machine:
-    """Describe this machine; its id is a hash of hardware and installation and names nobody."""
-    cpuinfo = _text("/proc/cpuinfo")
-    gpus = read_gpus()
-    cpu, cores, memory_bytes = _cpu_model(cpuinfo), _physical_cores(cpuinfo), _memory_bytes()
+    """Describe this machine."""
+    cpus = tuple(sorted(os.sched_getaffinity(0)))
+    return describe_machine(
+        _text, kernel=platform.release(), architecture=platform.machine(), cpus=cpus, gpus=read_gpus()
+    )
+
+
+def describe_machine(
+    read: Callable[[str], str], *, kernel: str, architecture: str, cpus: tuple[int, ...], gpus: tuple[Gpu, ...]
+) -> Machine:
+    """Describe a machine by its files; its id is a hash of hardware and installation and names nobody.
+
+    read: path (one of SOURCES) -> content without white space around it, empty where there is no such file.
+    kernel, architecture: as uname says them. cpus: logical ones that may be used.
+    """
+    cpuinfo = read(CPUINFO)
+    cpu, cores = _cpu_model(cpuinfo) or architecture, _physical_cores(cpuinfo, len(cpus))
+    memory_bytes = _memory_bytes(read(MEMINFO))
     identity = [
-        _text("/etc/machine-id"),
+        read(MACHINE_ID),
         cpu,
         str(cores),
         str(memory_bytes),
@@ -28,22 +47,25 @@ def read_machine() -> Machine:
         id="sha256:" + hashlib.sha256("\n".join(identity).encode()).hexdigest(),
         cpu=cpu,
         cores=cores,
-        cpus=tuple(sorted(os.sched_getaffinity(0))),
+        cpus=cpus,
         memory_bytes=memory_bytes,
-        kernel=platform.release(),
-        platform="linux/" + ARCHITECTURES.get(platform.machine(), platform.machine()),
-        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
-        cloud=_cloud(_text("/sys/class/dmi/id/sys_vendor")),
+        kernel=kernel,
+        platform="linux/" + ARCHITECTURES.get(architecture, architecture),
+        governor=read(GOVERNOR) or None,
+        cloud=_cloud(read(VENDOR)),
         gpus=gpus,
     )
 
 
 def read_load() -> float | None:
     """Return the one-minute load average, None where the kernel does not say."""
-    try:
-        return round(os.getloadavg()[0], 2)
-    except OSError:
-        return None
+    return parse_load(_text(LOADAVG))
+
+
+def parse_load(loadavg: str) -> float | None:
+    """Read the one-minute load average from the content of /proc/loadavg."""
+    first = loadavg.partition(" ")[0]
+    return float(first) if first else None
 
 
 def choose_cpus(machine: Machine, threads: int) -> tuple[int, ...]:
@@ -55,10 +77,10 @@ def _cpu_model(cpuinfo: str) -> str:
     for line in cpuinfo.splitlines():
         if line.startswith(("model name", "Model")):
             return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""
 
 
-def _physical_cores(cpuinfo: str) -> int:
+def _physical_cores(cpuinfo: str, usable: int) -> int:
     """Count distinct (socket, core) pairs; virtual machines that name none have one core per CPU."""
     cores: set[tuple[str, str]] = set()
     socket = ""
@@ -68,12 +90,13 @@ def _physical_cores(cpuinfo: str) -> int:
             socket = value.strip()
         elif key.strip() == "core id":
             cores.add((socket, value.strip()))
-    usable = len(os.sched_getaffinity(0))
     return min(len(cores), usable) or usable
 
 
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _memory_bytes(meminfo: str) -> int:
+    """Read MemTotal of /proc/meminfo, `MemTotal:       24684084 kB`."""
+    total = next(line for line in meminfo.splitlines() if line.startswith("MemTotal:"))
+    return int(total.split()[1]) * 1024
 
 
 def _cloud(vendor: str) -> str | None:
