@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
     {"__init__", "errors", "specs", "hardware", "records", "summaries", "options"},
-    {"process", "machine", "console", "gpus", "names", "nvml", "remedies", "shipped", "yaml_lines"},
+    {"process", "machine", "console", "devices", "gpus", "names", "nvml", "remedies", "shipped", "yaml_lines"},
     {"loading", "definitions", "configuration", "keys", "interpreters"},
     {
         "engines",
@@ -29,7 +29,7 @@ LAYERS = (
     },
     {"analysis"},
     {"health", "adopting"},
-    {"prepared", "recording", "launching", "gating", "building", "running", "doctor"},
+    {"prepared", "recording", "launching", "gating", "building", "recovering", "running", "doctor"},
     {"workbench", "listing", "providing", "reporting", "beginning", "studies"},
     {"cli"},
     {"__main__"},
