@@ -13,10 +13,11 @@ from orchestrator import console
 from orchestrator.analysis.columns import clean
 from orchestrator.analysis.texts import seconds
 from orchestrator.gating import pass_gate
-from orchestrator.launching import ENGINE_FAILED, measure
+from orchestrator.launching import measure
 from orchestrator.prepared import Gate, Place, Prepared, Setting
 from orchestrator.recording import keys
 from orchestrator.records import Record
+from orchestrator.recovering import await_engine, is_engine_failure
 from orchestrator.store import RunFolder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -86,6 +87,8 @@ class Run:
         try:
             with self.stop.watching():
                 self._execute(found, made.append)
+                if any(is_engine_failure(record) for record in made):
+                    self.setting.engine.reap(self.folder.id)  # what it could not remove while it was away
         except KeyboardInterrupt:
             return Ended(made=tuple(made), found=len(found), interrupted=True)
         return Ended(made=tuple(made), found=len(found), interrupted=self.stop.asked)
@@ -105,9 +108,15 @@ class Run:
             attempt = self.folder.next_attempt(one.prepared.cell.id, one.block)
             place = Place(block=one.block, position=one.position, paired=one.paired, attempt=attempt)
             record = measure(self.setting, one.prepared, place, gates[one.prepared.cell.id])
-            self.folder.write_record(record)
-            keep(record)
+            self._keep(record, keep)
             progress.finish(what, describe(record))
+
+    def _keep(self, record: Record, keep: Callable[[Record], None]) -> None:
+        """Save a record before anything else happens; an engine that failed the launch is waited for."""
+        self.folder.write_record(record)
+        keep(record)
+        if is_engine_failure(record):
+            await_engine(self.setting.engine)
 
     def _pass_gates(self, cells: Sequence[Prepared], keep: Callable[[Record], None]) -> dict[str, Gate]:
         gates: dict[str, Gate] = {}
@@ -118,8 +127,7 @@ class Run:
             progress.start(f"gate  {prepared.cell.id}")
             gate = pass_gate(self.setting, prepared, self.cache, self.folder.next_attempt(prepared.cell.id, None))
             if isinstance(gate, Record):
-                self.folder.write_record(gate)
-                keep(gate)
+                self._keep(gate, keep)
                 progress.finish(f"gate  {prepared.cell.id}", describe(gate))
             else:
                 gates[prepared.cell.id] = gate
@@ -153,7 +161,7 @@ def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequenc
     earlier ones: hours may lie between them. A launch that the engine failed is made again: it was no launch. A cell
     whose gate launch failed is not tried again, unless it disagreed with a reference, which may have changed.
     """
-    launched = [record for record in found if record.failure is None or record.failure.kind != ENGINE_FAILED]
+    launched = [record for record in found if not is_engine_failure(record)]
     done = {(record.cell.key, record.launch.block) for record in launched if record.launch.block is not None}
     failed = {one.cell.key for one in launched if one.failure and one.launch.block is None and one.cell.key}
     failed -= {one.cell.key for one in launched if one.failure and one.failure.phase == "gate"}
