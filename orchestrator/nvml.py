@@ -19,7 +19,7 @@ def read_gpus() -> tuple[Gpu, ...]:
     import pynvml
 
     try:
-        with _session():
+        with session():
             return tuple(gpu for index in range(pynvml.nvmlDeviceGetCount()) for gpu in _read_gpu(index))
     except pynvml.NVMLError:
         return ()
@@ -30,7 +30,7 @@ def why_no_gpu() -> str:
     import pynvml
 
     try:
-        with _session():
+        with session():
             return ""
     except pynvml.NVMLError as error:
         return f"NVML: {error}"
@@ -41,7 +41,7 @@ def read_users(gpu: Gpu) -> GpuUsers:
     import pynvml
 
     try:
-        with _session():
+        with session():
             handle = pynvml.nvmlDeviceGetHandleByUUID(gpu.uuid)
             return GpuUsers(compute=_processes(handle, "Compute"), graphics=_processes(handle, "Graphics"))
     except pynvml.NVMLError:
@@ -49,7 +49,8 @@ def read_users(gpu: Gpu) -> GpuUsers:
 
 
 @contextmanager
-def _session() -> Iterator[None]:
+def session() -> Iterator[None]:
+    """Let the block ask NVML. Raises its error where there is no driver."""
     import pynvml
 
     pynvml.nvmlInit()
@@ -68,7 +69,7 @@ def _read_gpu(index: int) -> Iterator[Gpu]:
     except pynvml.NVMLError:
         return
     power, ecc, mig = (
-        _ask(getattr(pynvml, f"nvmlDeviceGet{name}"), handle) for name in ("EnforcedPowerLimit", "EccMode", "MigMode")
+        ask(getattr(pynvml, f"nvmlDeviceGet{name}"), handle) for name in ("EnforcedPowerLimit", "EccMode", "MigMode")
     )
     gpu = Gpu(
         name=str(pynvml.nvmlDeviceGetName(handle)),
@@ -89,7 +90,7 @@ def _read_gpu(index: int) -> Iterator[Gpu]:
 def _read_instances(gpu: Gpu, parent: Handle) -> Iterator[Gpu]:
     import pynvml
 
-    for number in range(_ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, parent) or 0):
+    for number in range(ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, parent) or 0):
         try:
             handle = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(parent, number)
         except pynvml.NVMLError:
@@ -127,8 +128,8 @@ def _name(pid: int) -> str:
         return ""  # of another user's, or of another container's
 
 
-def _ask(question: Callable[[Handle], T], handle: Handle) -> T | None:
-    """Not every board has every property."""
+def ask(question: Callable[[Handle], T], handle: Handle) -> T | None:
+    """Return an answer of NVML, None where it has none: not every board has every property."""
     import pynvml
 
     try:
