@@ -1,0 +1,47 @@
+"""`orch plan --gpu` over every row of PyTorch: what it takes and what it refuses is what the matrix of wheels says."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.compat_matrix import GPUS, Expected, expect, newest_patches
+
+ROOT = Path(__file__).parents[2]
+SUITE = """suite: every_release
+title: Every release of PyTorch
+images: ["pytorch-*"]
+benchmarks:
+  - {benchmark: lstm_asr, implementations: [cudnn_lstm], configurations: [1x320/CE-short]}
+"""
+
+
+@pytest.mark.parametrize("driver", [None, "535.104"])
+@pytest.mark.parametrize("gpu", GPUS)
+def test_the_plan_for_a_gpu_is_what_the_matrix_says(gpu: str, driver: str | None, tmp_path: Path) -> None:
+    (tmp_path / "every_release.yaml").write_text(SUITE, encoding="utf-8")
+    asked = ("plan", "every_release.yaml", "--gpu", gpu, *(("--driver", driver) if driver else ()), "--json")
+
+    ended = subprocess.run(
+        (sys.executable, "-m", "orchestrator", "--project", str(ROOT), *asked),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    planned = json.loads(ended.stdout)
+    found = {row["image"].removeprefix("pytorch-"): _expected(row) for row in planned["images"]}
+    assert found == {version: expect(version, gpu, driver) for version in found}
+    assert newest_patches((0, 4)) <= found.keys()
+    assert len({cell["id"] for cell in planned["cells"]}) == sum(one.variant is not None for one in found.values())
+    assert len(planned["unsupported"]) == sum(one.variant is None for one in found.values())
+
+
+def _expected(row: dict[str, str | bool | None]) -> Expected:
+    if row["variant"] is not None:
+        return Expected(variant=str(row["variant"]), jit=bool(row["jit"]))
+    needed = str(row["reason"]).removeprefix("needs driver >= ")
+    return Expected(variant=None, driver=needed.split()[0] if needed != row["reason"] else None)
