@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from orchestrator.loading import build
-from orchestrator.names import version_key
+from orchestrator.names import in_version_range, is_pattern, version_key
 from orchestrator.specs import (
     Benchmark,
     Configuration,
@@ -15,6 +15,7 @@ from orchestrator.specs import (
     Image,
     Implementation,
     Measure,
+    Need,
     Profile,
     Protocol,
     Selection,
@@ -49,6 +50,11 @@ def load_benchmark(path: Path, cwd: Path) -> Benchmark:
     root = read_yaml(cwd / path, shown_path(path, cwd))
     _check_folder(root.required("benchmark"), path)
     scripts = root.required("scripts")
+    configurations = tuple(_load_configuration(*entry) for entry in root.required("configurations").mapping().items())
+    probe = root.entries("probe")
+    known = {name for configuration in configurations for name in configuration.parameters}
+    if probe:
+        root.required("probe").check_keys(known)
     return build(
         Benchmark,
         root,
@@ -59,14 +65,12 @@ def load_benchmark(path: Path, cwd: Path) -> Benchmark:
             _load_implementation(name, node, scripts)
             for name, node in root.required("implementations").mapping().items()
         ),
-        configurations=tuple(
-            _load_configuration(name, node) for name, node in root.required("configurations").mapping().items()
-        ),
+        configurations=configurations,
         measures=tuple(
             build(Measure, node, read=("from",), name=name, phase=node.required("from").text())
             for name, node in root.entries("measures").items()
         ),
-        probe={key: node.scalar() for key, node in root.entries("probe").items()},
+        probe={key: node.scalar() for key, node in probe.items()},
     )
 
 
@@ -136,7 +140,7 @@ def _load_image(root: Node, row: Node, folder: Path) -> Image:
 
 
 def _load_implementation(name: str, node: Node, scripts: Node) -> Implementation:
-    own = ("label", "frameworks", "parameters")
+    own = ("label", "frameworks", "parameters", "needs")
     traits = {key: value.scalar() for key, value in node.mapping().items() if key not in own}
     label = node.mapping().get("label")
     frameworks = node.mapping().get("frameworks")
@@ -146,17 +150,48 @@ def _load_implementation(name: str, node: Node, scripts: Node) -> Implementation
     return build(
         Implementation,
         node,
-        read=("label", "frameworks", *traits),
+        read=("label", "frameworks", "parameters", "needs", *traits),
         name=name,
         label=label.text() if label else name,
         frameworks=tuple(item.text() for item in frameworks.items()) if frameworks else tuple(scripts.mapping()),
         traits=traits,
+        parameters=_load_counts(node),
+        needs=_load_needs(node),
     )
 
 
+def _load_counts(node: Node) -> dict[str, int]:
+    """Read how many values are trained: one number, or one for each pattern of configurations."""
+    written = node.mapping().get("parameters")
+    counts = {} if written is None else {"*": written} if isinstance(written.value, str) else written.mapping()
+    for count in counts.values():
+        if type(count.scalar()) is not int:
+            raise count.error(f"must be a whole number, not {count.kind}.")
+    return {pattern: int(count.text()) for pattern, count in counts.items()}
+
+
+def _load_needs(node: Node) -> tuple[Need, ...]:
+    written = node.mapping().get("needs")
+    return tuple(_load_need(item) for item in written.items()) if written else ()
+
+
+def _load_need(node: Node) -> Need:
+    for framework, wanted in node.entries("versions").items():
+        text = framework + wanted.text()
+        try:
+            in_version_range(framework, "1.0", text)
+        except ValueError as error:
+            raise wanted.error(f"{error}.") from error
+        if not is_pattern(text):
+            raise wanted.error(f"'{wanted.text()}' is not a range such as >=1.0,<2.0.")
+    return build(Need, node)
+
+
 def _load_configuration(name: str, node: Node) -> Configuration:
-    parameters = {key: value.scalar() for key, value in node.mapping().items() if key != "step_s"}
-    return build(Configuration, node, read=tuple(parameters), name=name, parameters=parameters)
+    own = ("step_s", "needs")
+    parameters = {key: value.scalar() for key, value in node.mapping().items() if key not in own}
+    read = ("needs", *parameters)
+    return build(Configuration, node, read=read, name=name, parameters=parameters, needs=_load_needs(node))
 
 
 def _load_selection(node: Node) -> Selection:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.specs import Benchmark, Configuration, Implementation, Precision, Scalar
-from orchestrator.workloads import common_folder
+from orchestrator.workloads import common_folder, probe_of
 
 Entry = Mapping[str, Scalar | None]
 Values = Mapping[str, Scalar]
@@ -89,22 +89,23 @@ def compute_reference(
 ) -> Reference:
     """Return the reference of a cell, computed once and then read from cache_folder/<hash>.json.
 
+    It may have modules beside it, called reference_*.py.
     Raises ConfigurationError if the benchmark has none, or its reference does not cover these parameters.
     """
     if benchmark.reference is None:
         raise ConfigurationError("has no `reference`, so no gate.", file=str(benchmark.folder / "benchmark.yaml"))
     path = benchmark.folder / benchmark.reference
-    generator = common_folder(benchmark) / GENERATOR
+    sources = (*sorted(path.parent.glob(f"{path.stem}*.py")), common_folder(benchmark) / GENERATOR)
     sizes, traits = dict(configuration.parameters), dict(implementation.traits)
-    probe = {**sizes, **benchmark.probe}
+    probe = {**sizes, **probe_of(benchmark, configuration)}
     wanted = json.dumps([sizes, probe, traits], sort_keys=True).encode()
-    key = hashlib.sha256(b"\0".join((path.read_bytes(), generator.read_bytes(), wanted))).hexdigest()
+    key = hashlib.sha256(b"\0".join((*(source.read_bytes() for source in sources), wanted))).hexdigest()
     stored = cache_folder / f"{key}.json"
     known = _read(stored, key)
     if known is not None:
         return known
     try:
-        with _loaded(path, generator.parent) as module:
+        with _loaded(path, sources) as module:
             reference = _compute(module, key, sizes, probe, traits)
     except ValueError as error:
         raise ConfigurationError(f"{error}. Extend it or leave the configuration out.", file=str(path)) from error
@@ -129,10 +130,10 @@ def _count(shapes: Mapping[str, tuple[int, ...]]) -> int:
 
 
 @contextmanager
-def _loaded(path: Path, common: Path) -> Iterator[ReferenceModule]:
-    """Load a reference.py, which imports the generator that lies in `common`, and leave no trace of either."""
-    name = GENERATOR.removesuffix(".py")
-    sys.path.insert(0, str(common))
+def _loaded(path: Path, sources: Sequence[Path]) -> Iterator[ReferenceModule]:
+    """Load a reference.py, which imports the other sources, and leave no trace of any."""
+    folders = sorted({str(source.parent) for source in sources})
+    sys.path[:0] = folders
     try:
         spec = importlib.util.spec_from_file_location("reference", path)
         if spec is None or spec.loader is None:
@@ -141,8 +142,10 @@ def _loaded(path: Path, common: Path) -> Iterator[ReferenceModule]:
         spec.loader.exec_module(module)
         yield cast("ReferenceModule", module)
     finally:
-        sys.path.remove(str(common))
-        sys.modules.pop(name, None)
+        for folder in folders:
+            sys.path.remove(folder)
+        for source in sources:
+            sys.modules.pop(source.stem, None)
 
 
 def _read(path: Path, key: str) -> Reference | None:

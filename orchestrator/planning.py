@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from orchestrator.errors import NothingSelectedError, UsageError
 from orchestrator.hardware import Gpu
 from orchestrator.names import did_you_mean, matches, version_key
+from orchestrator.needs import find_unmet
 from orchestrator.specs import (
     Benchmark,
     Cell,
@@ -124,6 +125,8 @@ def plan_cells(
             if image.framework not in implementation.frameworks or _is_excluded(selection, image, names):
                 continue
             choice = choices[image.name]
+            if isinstance(choice, Choice):
+                choice = find_unmet(image, target.device, implementation, configuration) or choice
             place = {"benchmark": selection.benchmark, **names}
             if isinstance(choice, Choice):
                 cells.append(Cell(image=choice.target, device=target.device, jit=choice.jit, **place))

@@ -23,6 +23,7 @@ from orchestrator.records import (
     Workload,
 )
 from orchestrator.specs import Cell, UnsupportedCell
+from orchestrator.workloads import expected_parameters
 
 
 def make_record(setting: Setting, prepared: Prepared, launch: Launch, judged: Judged, gate: Gate) -> Record:
@@ -59,7 +60,7 @@ def _work(prepared: Prepared) -> Mapping[str, object]:
     return {
         "parameters": dict(prepared.configuration.parameters),
         "traits": dict(prepared.implementation.traits),
-        "trained": prepared.implementation.parameters,
+        "trained": expected_parameters(prepared.implementation, prepared.configuration),
         "probe": dict(prepared.benchmark.probe),
         "falls": prepared.benchmark.falls,
     }

@@ -75,6 +75,16 @@ class ImageVariant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a cell must have to run; one that has it not is unsupported for the reason."""
+
+    reason: str
+    versions: Mapping[str, str] = field(default_factory=dict)  # framework -> range, ">=2.0"; others are not asked
+    configurations: tuple[str, ...] = ("*",)
+    devices: tuple[Device, ...] = ("cpu", "cuda")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Implementation:
     """One way to write a benchmark, and what differs in it by design."""
 
@@ -82,7 +92,8 @@ class Implementation:
     label: str  # the study's own name for it, where it has one
     frameworks: tuple[str, ...]
     traits: Mapping[str, Scalar] = field(default_factory=dict)  # biases, peepholes, skip_input, activation …
-    parameters: int | None = None  # trained values at the first configuration
+    parameters: Mapping[str, int] = field(default_factory=dict)  # pattern of configurations -> trained values
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +101,7 @@ class Configuration:
     name: str
     parameters: Mapping[str, Scalar]
     step_s: Mapping[str, float] = field(default_factory=dict)  # device -> seconds of one step, for estimates only
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

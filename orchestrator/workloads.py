@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.names import matches
 from orchestrator.shipped import shipped_folders
-from orchestrator.specs import Benchmark, Cell, Configuration, Implementation, Protocol
+from orchestrator.specs import Benchmark, Cell, Configuration, Implementation, Protocol, Scalar
 
 HARNESS = "harness.py"
-# Parameters that say how much data there is, not what is trained.
-DATA_SIZES = ("batch", "steps", "points")
 
 
 def common_folder(benchmark: Benchmark) -> Path:
@@ -33,6 +32,7 @@ def common_folder(benchmark: Benchmark) -> Path:
 def launch_files(benchmark: Benchmark, framework: str) -> Mapping[str, bytes]:
     """Return the files of a launch but job.json: name below in/ -> content.
 
+    Besides the harness and the script these are its modules: what is called *_<framework>.py in the benchmark's folder.
     Raises ConfigurationError if the benchmark has no script for the framework, or the file is missing.
     """
     if framework not in benchmark.scripts:
@@ -42,7 +42,8 @@ def launch_files(benchmark: Benchmark, framework: str) -> Mapping[str, bytes]:
     script = benchmark.folder / benchmark.scripts[framework]
     if not script.is_file():
         raise ConfigurationError("no such script. Write it or correct `scripts` in benchmark.yaml.", file=str(script))
-    paths = (*sorted(common_folder(benchmark).glob("*.py")), script)
+    own = {script, *benchmark.folder.glob(f"*_{framework}.py")}
+    paths = (*sorted(common_folder(benchmark).glob("*.py")), *sorted(own))
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -73,7 +74,7 @@ def job_content(
         "traits": dict(implementation.traits),
         "configuration": configuration.name,
         "parameters": dict(configuration.parameters),
-        "probe": dict(benchmark.probe),
+        "probe": probe_of(benchmark, configuration),
         "protocol": {
             "phases": protocol.phases,
             "warmup": protocol.warmup,
@@ -84,19 +85,17 @@ def job_content(
         },
         "device": cell.device,
         "falls": benchmark.falls,
-        "expected_parameters": expected_parameters(benchmark, implementation, configuration),
+        "expected_parameters": expected_parameters(implementation, configuration),
     }
     return json.dumps(job, sort_keys=True, indent=1).encode()
 
 
-def expected_parameters(
-    benchmark: Benchmark, implementation: Implementation, configuration: Configuration
-) -> int | None:
-    """Return how many values are trained, None where the benchmark does not say it for a model of this size."""
-    first = benchmark.configurations[0].parameters
-    same_model = all(
-        first.get(name) == configuration.parameters.get(name)
-        for name in first.keys() | configuration.parameters.keys()
-        if name not in DATA_SIZES
-    )
-    return implementation.parameters if same_model else None
+def probe_of(benchmark: Benchmark, configuration: Configuration) -> dict[str, Scalar]:
+    """Return what the gate's probe replaces in a configuration: of the benchmark's probe, the parameters it has."""
+    return {name: value for name, value in benchmark.probe.items() if name in configuration.parameters}
+
+
+def expected_parameters(implementation: Implementation, configuration: Configuration) -> int | None:
+    """Return how many values are trained, None where the benchmark does not say it."""
+    counts = implementation.parameters.items()
+    return next((count for pattern, count in counts if matches(configuration.name, (pattern,))), None)

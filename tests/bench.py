@@ -100,7 +100,7 @@ def with_numpy_lstm(bench: Bench) -> Benchmark:
         benchmark.configurations[0],
         parameters={**benchmark.configurations[0].parameters, "units": 16, "steps": 10, "batch": 8},
     )
-    by_hand = replace(benchmark.implementations[0], name="by_hand", frameworks=("numpy",), parameters=9184)
+    by_hand = replace(benchmark.implementations[0], name="by_hand", frameworks=("numpy",), parameters={"*": 9184})
     return replace(benchmark, scripts={"numpy": "run_numpy.py"}, implementations=(by_hand,), configurations=(small,))
 
 

@@ -10,7 +10,7 @@ job.json  mode "measure" | "gate"; script "run_pytorch.py"; framework; promised_
 script    VERSION       what the framework says of itself; must be what was promised
           setup(job)    returns a harness.Workload, data and model made, nothing run yet; job.parameters,
                         .implementation, .traits, .device, .precision, .threads say what is wanted, and
-                        job.tensor and job.labels (see portable.py) make weights and data
+                        job.tensor, .labels and .lengths (see portable.py) make weights and data
 gate.json {"probe": {"loss", "gradients": {name: [numbers in C order]}, "parameters"},
           "measured": {"first_loss", "parameters"}}: one step of the last phase at the probe's, one at the measured
           size, through the functions that are timed. null stands for what is not finite or not there.
@@ -44,6 +44,7 @@ class Job(object):
 
     tensor = staticmethod(portable.tensor)
     labels = staticmethod(portable.labels)
+    lengths = staticmethod(portable.lengths)
 
     def __init__(self, description, parameters):
         self.parameters = parameters

@@ -5,6 +5,7 @@ A block is x(1) ... x(65521); number i of a tensor, counted from 0 in C order, i
 All products stay below 2^53, so a language that has only doubles (Lua) gets the same integers.
     uniform value: low + (high - low) * (x / (2^31 - 1)) in double precision, then rounded to float32
     label:         floor(x * classes / (2^31 - 1))
+Lengths of sequences: longest first, in equal steps down to the shortest, rounded down.
 Source of the constants: Park, Miller & Stockmeyer 1993. 65521 is prime: each repeat starts in another column.
 """
 from __future__ import absolute_import, division, print_function
@@ -41,6 +42,11 @@ def tensor(name, shape, low, high):
 def labels(name, count, classes):
     """Return a list of `count` integers in [0, classes)."""
     return repeated([x * classes // MODULUS for x in lehmer(seed_of(name), count)], count)
+
+
+def lengths(shortest, longest, count):
+    """Return `count` integers from the longest down to the shortest."""
+    return [longest + (shortest - longest) * k // max(count - 1, 1) for k in range(count)]
 
 
 def repeated(block, count):

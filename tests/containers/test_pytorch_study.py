@@ -100,7 +100,7 @@ def test_both_versions_pass_the_gate_and_each_row_has_a_verdict(project: Toy) ->
 def test_a_planted_fault_is_refused_by_the_gate_and_not_measured(
     project: Toy, implementation: str, good: str, bad: str
 ) -> None:
-    edit(project.project / "suites" / "benchmarks" / "lstm_asr" / "run_pytorch.py", good, bad)
+    edit(project.project / "suites" / "benchmarks" / "lstm_asr" / "nets_pytorch.py", good, bad)
 
     ended = run(project, (implementation,), blocks=1)
 

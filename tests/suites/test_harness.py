@@ -54,7 +54,7 @@ def spin(
 
 @pytest.mark.parametrize("version", PYTHONS)
 def test_all_scripts_compile_under_every_interpreter(version: str, tmp_path: Path) -> None:
-    scripts = [str(path) for path in (*SHIPPED.glob("*.py"), *SHIPPED.glob("*/run_*.py"))]
+    scripts = [str(path) for path in (*SHIPPED.glob("*.py"), *SHIPPED.glob("*/run_*.py"), *SHIPPED.glob("*/nets_*.py"))]
     check = "import sys\nfor path in sys.argv[1:]: compile(open(path).read(), path, 'exec')"
 
     done = subprocess.run((PYTHONS[version], "-c", check, *scripts), capture_output=True, check=False)

@@ -14,7 +14,7 @@ from orchestrator.specs import Benchmark, Scalar
 from tests.bench import Bench, interpreters, make_bench, with_numpy_lstm
 
 NUMPY = "lstm_asr/run_numpy.py"
-TORCH = "lstm_asr/run_pytorch.py"
+NETS, STEP = "lstm_asr/nets_pytorch.py", "lstm_asr/run_pytorch.py"
 Entries = tuple[Mapping[str, Scalar | None], ...]
 
 
@@ -122,17 +122,17 @@ def test_each_pytorch_implementation_passes(bench: Bench, implementation: str) -
 
 @needs_torch
 @pytest.mark.parametrize(
-    ("good", "bad"),
+    ("script", "good", "bad"),
     [
-        ("i, f, g, o = gates.chunk(4, 1)", "f, i, g, o = gates.chunk(4, 1)"),
-        ("F.linear(h, self.weight_hh, self.bias_hh)", "F.linear(h, self.weight_hh)"),
-        ("return self.head(state[0])", "return self.head(state[0].detach())"),
-        ("        loss.backward()\n", ""),
+        (NETS, "i, f, g, o = gates.chunk(4, 1)", "f, i, g, o = gates.chunk(4, 1)"),
+        (NETS, "F.linear(h, self.weight_hh, self.bias_hh)", "F.linear(h, self.weight_hh)"),
+        (NETS, "return self.head(self.lstm(x))", "return self.head(self.lstm(x).detach())"),
+        (STEP, "        loss.backward()\n", ""),
     ],
     ids=["swapped gates", "dropped bias", "detached layer", "no backward pass"],
 )
-def test_a_fault_planted_in_pytorch_does_not_pass(bench: Bench, good: str, bad: str) -> None:
-    bench.plant(TORCH, good, bad)
+def test_a_fault_planted_in_pytorch_does_not_pass(bench: Bench, script: str, good: str, bad: str) -> None:
+    bench.plant(script, good, bad)
 
     entries = torch_gate(bench, "lstmcell_basic")
 
@@ -143,14 +143,14 @@ def test_a_fault_planted_in_pytorch_does_not_pass(bench: Bench, good: str, bad: 
 def test_a_pytorch_step_that_is_not_waited_for_is_a_failed_launch(bench: Bench) -> None:
     assert AT_HAND is not None
     bench.plant(
-        TORCH,
+        STEP,
         "    def fetch():\n",
         "    import time\n    from concurrent.futures import ThreadPoolExecutor\n"
         "    queue, waiting = ThreadPoolExecutor(1), []\n\n"
         "    def start():\n        waiting.append(queue.submit(train_step))\n        time.sleep(0.002)\n\n"
         "    def fetch():\n        waiting[-1].result()\n",
     )
-    bench.plant(TORCH, '{"train_step": train_step}', '{"train_step": start}')
+    bench.plant(STEP, '{"train_step": train_step}', '{"train_step": start}')
     small = bench.benchmark("lstm_asr")
 
     launched = bench.launch(

@@ -89,8 +89,8 @@ def test_a_benchmark_types_its_parameters_by_form(tmp_path: Path) -> None:
 
     plain, other = benchmark.implementations
     assert plain.traits == {"biases": 2, "peepholes": False, "kind": "3"}
-    assert (plain.label, plain.frameworks, plain.parameters) == ("plain", ("pytorch", "jax"), 12)
-    assert (other.label, other.frameworks, other.parameters) == ("Other", ("jax",), None)
+    assert (plain.label, plain.frameworks, plain.parameters) == ("plain", ("pytorch", "jax"), {"*": 12})
+    assert (other.label, other.frameworks, other.parameters) == ("Other", ("jax",), {})
     assert benchmark.configurations[0].parameters == {"batch": 8, "rate": 0.001, "loss": "ctc"}
     assert benchmark.configurations[0].step_s == {"cpu": 0.5}
     assert benchmark.measures[0].phase == "forward"
@@ -251,6 +251,23 @@ def test_what_is_wrong_in_a_versions_file_is_said(tmp_path: Path, old: str, new:
             "parameters: 12.5",
             "5: implementations.plain.parameters: must be a whole number, not '12.5'.",
         ),
+        (
+            "parameters: 12",
+            "parameters: {small: 12.5}",
+            "5: implementations.plain.parameters.small: must be a whole number, not '12.5'.",
+        ),
+        (
+            "parameters: 12",
+            "needs: [{versions: {pytorch: 2.0}, reason: new}]",
+            "5: implementations.plain.needs.0.versions.pytorch: '2.0' is not a range such as >=1.0,<2.0.",
+        ),
+        (
+            "parameters: 12",
+            "needs: [{versions: {pytorch: '>=two'}, reason: new}]",
+            "5: implementations.plain.needs.0.versions.pytorch: 'pytorch>=two' is not a version range such as",
+        ),
+        ("parameters: 12", "needs: [{devices: [cuda]}]", "5: implementations.plain.needs.0: key 'reason' is missing."),
+        ("probe: {batch: 2}", "probe: {bacth: 2}", "11: probe.bacth: unknown key. Did you mean 'batch'?"),
         ("benchmark: alexnet", "benchmark: vgg", "1: benchmark: is 'vgg' in the folder 'alexnet'."),
         ("configurations:", "configuration:", "1: key 'configurations' is missing."),
     ],

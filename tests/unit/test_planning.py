@@ -26,6 +26,7 @@ from orchestrator.specs import (
     Image,
     ImageVariant,
     Implementation,
+    Need,
     Profile,
     Protocol,
     Selection,
@@ -109,6 +110,21 @@ def test_an_implementation_of_another_framework_is_no_combination() -> None:
         ("jax", "scan"),
     }
     assert plan.unsupported == ()
+
+
+def test_a_cell_that_lacks_what_it_needs_is_unsupported_unless_the_image_itself_is() -> None:
+    flat = Need(reason="one layer only", configurations=("short",))
+    fused, *others = BENCHMARK.implementations
+    benchmark = replace(BENCHMARK, implementations=(replace(fused, needs=(flat,)), *others))
+    images = (make_image("1.0"), make_image("1.1", platform="linux/arm64"))
+
+    plan = plan_cells(SUITE, images, {"lstm": benchmark}, CPU, lambda _: True, lambda _: None)
+
+    reasons = {(one.image, one.implementation, one.configuration): one.reason for one in plan.unsupported}
+    assert {cell.row for cell in plan.cells} == {"lstm/fused/short", "lstm/basic/short", "lstm/basic/long"}
+    assert reasons["pytorch-1.0", "fused", "long"] == "one layer only"
+    assert reasons["pytorch-1.1", "fused", "long"] == "no amd64 wheel"
+    assert len(reasons) == 5
 
 
 def test_what_a_suite_excludes_is_dropped() -> None:

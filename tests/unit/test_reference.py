@@ -4,6 +4,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Iterator
+from itertools import groupby, product
 from pathlib import Path
 from types import ModuleType
 
@@ -11,15 +12,25 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "suites" / "benchmarks"
-STUDY = {"layers": 1, "units": 320, "bidirectional": False, "classes": 10, "batch": 64, "steps": 100, "features": 123}
-SMALL = {**STUDY, "units": 3, "classes": 4, "batch": 2, "steps": 5, "features": 6}
+FLAT = {
+    "layers": 1, "units": 320, "bidirectional": False, "loss": "cross_entropy", "classes": 10,
+    "batch": 64, "steps": 100, "features": 123,
+}  # fmt: skip
+STACKED = {**FLAT, "layers": 4, "bidirectional": True, "batch": 32, "steps": 1000}
+CTC = {**STACKED, "loss": "ctc", "classes": 59, "shortest": 500, "labels": 100}
+TINY = {"units": 3, "classes": 4, "batch": 2, "steps": 5, "features": 6}
+SMALL = {**FLAT, **TINY}
+SMALL_STACK = {**STACKED, **TINY, "layers": 2}
+SMALL_CTC = {**CTC, **TINY, "layers": 2, "batch": 3, "shortest": 3, "labels": 2}
 
 
 @pytest.fixture(autouse=True)
 def generator_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "lstm_asr"))
     yield
-    sys.modules.pop("portable", None)
+    for name in ("portable", "reference_ctc"):
+        sys.modules.pop(name, None)
 
 
 def load(path: Path) -> ModuleType:
@@ -39,6 +50,11 @@ def portable() -> ModuleType:
 @pytest.fixture
 def lstm() -> ModuleType:
     return load(BENCHMARKS / "lstm_asr" / "reference.py")
+
+
+@pytest.fixture
+def ctc() -> ModuleType:
+    return load(BENCHMARKS / "lstm_asr" / "reference_ctc.py")
 
 
 def test_the_10000th_number_after_seed_1_is_the_one_of_the_cpp_standard(portable: ModuleType) -> None:
@@ -76,42 +92,84 @@ def test_labels_take_every_class(portable: ModuleType) -> None:
     assert set(portable.labels("y", 1000, 10)) == set(range(10))
 
 
-@pytest.mark.parametrize(("biases", "parameters"), [(2, 572800), (1, 571520)])
-def test_the_model_has_as_many_parameters_as_the_study_counted(lstm: ModuleType, biases: int, parameters: int) -> None:
-    shapes = lstm.parameter_shapes(STUDY, {"biases": biases})
+def test_lengths_are_those_of_the_study_longest_first(portable: ModuleType) -> None:
+    ascending = [int(length) for length in np.linspace(500, 1000, 32)]
+
+    assert portable.lengths(500, 1000, 32) == ascending[::-1]
+    assert portable.lengths(500, 1000, 1) == [1000]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "biases", "parameters"),
+    [(FLAT, 2, 572800), (FLAT, 1, 571520), (STACKED, 2, 8533760), (CTC, 2, 8565120)],
+    ids=["1x320", "1x320 with one bias", "4x320 CE", "4x320 CTC"],
+)
+def test_the_model_has_as_many_parameters_as_the_study_counted(
+    lstm: ModuleType, sizes: dict[str, object], biases: int, parameters: int
+) -> None:
+    shapes = lstm.parameter_shapes(sizes, {"biases": biases})
 
     assert sum(math.prod(shape) for shape in shapes.values()) == parameters
 
 
 def test_no_initial_weight_is_zero(lstm: ModuleType) -> None:
-    weights = lstm.weights(STUDY, {"biases": 2})
+    weights = lstm.weights(FLAT, {"biases": 2})
 
     assert all(value.all() for value in weights.values())
     assert max(float(abs(value).max()) for value in weights.values()) <= np.float32(1 / math.sqrt(320))
 
 
-def test_gradients_agree_with_finite_differences(lstm: ModuleType) -> None:
-    weights, (x, labels) = lstm.weights(SMALL, {"biases": 2}), lstm.batch(SMALL)
-    step = 1e-6
+@pytest.mark.parametrize("sizes", [SMALL, SMALL_STACK, SMALL_CTC], ids=["flat", "stacked", "CTC"])
+def test_gradients_agree_with_finite_differences(lstm: ModuleType, sizes: dict[str, object]) -> None:
+    weights, data = lstm.weights(sizes, {"biases": 2}), lstm.batch(sizes)
+    step = 1e-5
 
-    _, gradients = lstm.gradients_of(weights, x, labels)
+    _, gradients = lstm.gradients_of(weights, data)
 
     for name, gradient in gradients.items():
         flat = weights[name].reshape(-1)
         for place in range(flat.size):
             kept = flat[place]
             flat[place] = kept + step
-            above = lstm.loss_of(weights, x, labels)
+            above = lstm.loss_of(weights, data)
             flat[place] = kept - step
-            below = lstm.loss_of(weights, x, labels)
+            below = lstm.loss_of(weights, data)
             flat[place] = kept
             assert gradient.reshape(-1)[place] == pytest.approx((above - below) / (2 * step), abs=1e-8), name
 
 
-def test_both_ways_to_the_loss_agree(lstm: ModuleType) -> None:
-    loss, _ = lstm.loss_and_gradients(SMALL, {"biases": 1})
+@pytest.mark.parametrize("sizes", [SMALL, SMALL_STACK, SMALL_CTC], ids=["flat", "stacked", "CTC"])
+def test_both_ways_to_the_loss_agree(lstm: ModuleType, sizes: dict[str, object]) -> None:
+    loss, _ = lstm.loss_and_gradients(sizes, {"biases": 1})
 
-    assert lstm.first_loss(SMALL, {"biases": 1}) == loss
+    assert lstm.first_loss(sizes, {"biases": 1}) == loss
+
+
+def test_what_lies_after_the_end_of_a_sequence_changes_nothing(lstm: ModuleType) -> None:
+    weights, data = lstm.weights(SMALL_CTC, {"biases": 2}), lstm.batch(SMALL_CTC)
+    lengths = data.mask.sum(axis=(0, 2)).astype(int)
+    loss, gradients = lstm.gradients_of(weights, data)
+
+    for row, length in enumerate(lengths):
+        data.x[length:, row] = 7.0
+    other_loss, other_gradients = lstm.gradients_of(weights, data)
+
+    assert lengths.tolist() == [5, 4, 3]
+    assert other_loss == loss
+    assert all((other_gradients[name] == gradient).all() for name, gradient in gradients.items())
+
+
+def test_a_reverse_net_reads_each_sequence_backwards_from_its_own_end(lstm: ModuleType) -> None:
+    sizes = {**SMALL_CTC, "layers": 1, "batch": 1, "shortest": 5}
+    weights, data = lstm.weights(sizes, {"biases": 2}), lstm.batch(sizes)
+    mirrored = {name.replace("reverse.", ""): value for name, value in weights.items() if ".reverse." in name}
+    padded = np.concatenate([data.x, np.full((2, 1, 6), 7.0)])
+
+    backwards = lstm._outputs(weights, "lstm.0.reverse.", padded, np.array([1, 1, 1, 1, 1, 0, 0])[:, None, None])
+    forwards = lstm._outputs(mirrored, "lstm.0.", data.x[::-1], data.mask)
+
+    assert backwards[:5] == pytest.approx(forwards[::-1], abs=1e-15)
+    assert not backwards[5:].any()
 
 
 def test_one_step_of_one_unit_is_the_formula_by_hand(lstm: ModuleType) -> None:
@@ -124,11 +182,38 @@ def test_one_step_of_one_unit_is_the_formula_by_hand(lstm: ModuleType) -> None:
     i, g, o = 1 / (1 + math.exp(-1.1)), math.tanh(0.7), 1 / (1 + math.exp(1.7))
     h = o * math.tanh(i * g)
 
-    loss = lstm.loss_of(weights, np.array([[[2.0]]]), np.array([1]))
+    loss = lstm.loss_of(weights, lstm.Batch(x=np.array([[[2.0]]]), mask=np.ones((1, 1, 1)), labels=np.array([1])))
 
     assert loss == pytest.approx(math.log(1 + math.exp(4 * h)), rel=1e-14)
 
 
-def test_stacked_nets_are_refused(lstm: ModuleType) -> None:
-    with pytest.raises(ValueError, match="one layer in one direction"):
-        lstm.first_loss({**SMALL, "layers": 4}, {"biases": 2})
+def spell(path: tuple[int, ...]) -> list[int]:
+    """Return what a path says: repetitions once, blanks not at all."""
+    return [symbol for symbol, _ in groupby(path) if symbol != 0]
+
+
+@pytest.mark.parametrize("labels", [[1, 2], [1, 1], [2, 1, 2]], ids=["two", "the same twice", "three"])
+def test_ctc_is_the_sum_over_all_paths_that_spell_the_labels(ctc: ModuleType, labels: list[int]) -> None:
+    logits = np.random.default_rng(5).normal(size=(5, 1, 3))
+    p = np.exp(logits[:, 0]) / np.exp(logits[:, 0]).sum(axis=1, keepdims=True)
+    paths = [path for path in product(range(3), repeat=5) if spell(path) == labels]
+    total = sum(math.prod(p[t, symbol] for t, symbol in enumerate(path)) for path in paths)
+
+    loss, _ = ctc.loss_and_gradient(logits, np.array([labels]), np.array([5]))
+
+    assert loss == pytest.approx(-math.log(total), rel=1e-13)
+
+
+def test_the_gradient_of_ctc_agrees_with_finite_differences_and_ends_with_the_sequence(ctc: ModuleType) -> None:
+    logits = np.random.default_rng(6).normal(size=(6, 2, 4))
+    labels, lengths, step = np.array([[1, 1], [3, 2]]), np.array([6, 4]), 1e-5
+
+    _, gradient = ctc.loss_and_gradient(logits, labels, lengths)
+
+    assert not gradient[4:, 1].any()
+    for place in np.ndindex(*logits.shape):
+        moved = [logits.copy(), logits.copy()]
+        moved[0][place] += step
+        moved[1][place] -= step
+        above, below = (ctc.loss_and_gradient(one, labels, lengths)[0] for one in moved)
+        assert gradient[place] == pytest.approx((above - below) / (2 * step), abs=1e-8)

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.specs import Benchmark, Cell, Configuration, Image, ImageVariant, Implementation, Protocol, Variant
-from orchestrator.workloads import code_sha256, expected_parameters, job_content, launch_files
+from orchestrator.workloads import code_sha256, expected_parameters, job_content, launch_files, probe_of
 
 
 @pytest.fixture
@@ -25,7 +25,9 @@ def benchmark(tmp_path: Path) -> Benchmark:
         folder=folder,
         scripts={"toy": "run_toy.py", "gone": "run_gone.py"},
         implementations=(
-            Implementation(name="one", label="One", frameworks=("toy",), traits={"biases": 2}, parameters=7),
+            Implementation(
+                name="one", label="One", frameworks=("toy",), traits={"biases": 2}, parameters={"{short,long}": 7}
+            ),
         ),
         configurations=(
             Configuration(name="short", parameters={"units": 3, "batch": 64}),
@@ -97,10 +99,24 @@ def test_a_job_says_what_is_promised_and_what_is_wanted(benchmark: Benchmark, tm
 
 
 @pytest.mark.parametrize(("configuration", "expected"), [(0, 7), (1, 7), (2, None)])
-def test_the_parameter_count_holds_for_models_of_the_same_size(
+def test_the_parameter_count_is_that_of_the_first_pattern_that_fits_the_configuration(
     benchmark: Benchmark, configuration: int, expected: int | None
 ) -> None:
     one = benchmark.implementations[0]
 
-    assert expected_parameters(benchmark, one, benchmark.configurations[configuration]) == expected
-    assert expected_parameters(benchmark, replace(one, parameters=None), benchmark.configurations[0]) is None
+    assert expected_parameters(one, benchmark.configurations[configuration]) == expected
+
+
+def test_modules_of_the_script_travel_with_it_and_those_of_other_frameworks_do_not(benchmark: Benchmark) -> None:
+    (benchmark.folder / "nets_toy.py").write_text("nets")
+    (benchmark.folder / "nets_other.py").write_text("other nets")
+
+    files = launch_files(benchmark, "toy")
+
+    assert sorted(files) == ["harness.py", "nets_toy.py", "portable.py", "run_toy.py"]
+
+
+def test_the_probe_replaces_only_what_the_configuration_has(benchmark: Benchmark) -> None:
+    probed = replace(benchmark, probe={"batch": 2, "labels": 3})
+
+    assert probe_of(probed, benchmark.configurations[0]) == {"batch": 2}

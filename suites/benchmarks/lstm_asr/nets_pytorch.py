@@ -1,0 +1,91 @@
+"""The nets of run_pytorch.py: LSTMs of one way to write them each, and the acoustic model around them."""
+from __future__ import absolute_import, division, print_function
+
+import re
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.autograd import Variable
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+RELEASE = tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2])
+wrap = Variable if RELEASE < (0, 4) else lambda value: value
+KINDS = {"weight_ih": "input", "weight_hh": "recurrent", "bias_ih": "bias_input", "bias_hh": "bias_recurrent"}
+
+
+class BasicCell(nn.Module):
+    """The cell from single operations: two products, four chunks."""
+
+    def __init__(self, features, units):
+        super(BasicCell, self).__init__()
+        self.weight_ih = nn.Parameter(torch.zeros(4 * units, features))
+        self.weight_hh = nn.Parameter(torch.zeros(4 * units, units))
+        self.bias_ih = nn.Parameter(torch.zeros(4 * units))
+        self.bias_hh = nn.Parameter(torch.zeros(4 * units))
+
+    def forward(self, x, state):
+        h, c = state
+        gates = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
+        i, f, g, o = gates.chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+class CellLoop(nn.Module):
+    """A cell in a Python loop; returns the last h only."""
+
+    def __init__(self, cell, units, move):
+        super(CellLoop, self).__init__()
+        self.cell, self.units, self.move = cell, units, move
+
+    def forward(self, x):
+        zero = self.move(wrap(torch.zeros(x.size(1), self.units)))  # on the host, then moved: as the study does
+        state = (zero, zero)
+        for t in range(x.size(0)):
+            state = self.cell(x[t], state)
+        return state[0]
+
+
+class WholeLstm(nn.Module):
+    """nn.LSTM; returns h of the last step, or of every step where the sequences have lengths of their own."""
+
+    def __init__(self, sizes, lengths):
+        super(WholeLstm, self).__init__()
+        self.lengths = lengths
+        self.lstm = nn.LSTM(sizes["features"], sizes["units"], sizes["layers"], bidirectional=sizes["bidirectional"])
+
+    def forward(self, x):
+        if self.lengths is None:
+            return self.lstm(x)[0][-1]
+        return pad_packed_sequence(self.lstm(pack_padded_sequence(x, self.lengths))[0])[0]
+
+
+class AcousticModel(nn.Module):
+    """An LSTM, time-major, and a head without bias on what it returns."""
+
+    def __init__(self, lstm, sizes):
+        super(AcousticModel, self).__init__()
+        self.lstm = lstm
+        self.head = nn.Linear(sizes["units"] * (1 + sizes["bidirectional"]), sizes["classes"], bias=False)
+
+    def forward(self, x):
+        return self.head(self.lstm(x))
+
+
+def make_model(implementation, sizes, lengths, move):
+    if implementation == "cudnn_lstm":
+        return AcousticModel(WholeLstm(sizes, lengths), sizes)
+    if sizes["layers"] != 1 or sizes["bidirectional"] or lengths is not None:
+        raise ValueError("%s has one layer in one direction. Take cudnn_lstm." % implementation)
+    cell = {"lstmcell_fused": nn.LSTMCell, "lstmcell_basic": BasicCell}[implementation](sizes["features"], sizes["units"])
+    return AcousticModel(CellLoop(cell, sizes["units"], move), sizes)
+
+
+def canonical(torch_name):
+    """Return the name of a parameter that all frameworks share: lstm.1.reverse.bias_input, head."""
+    found = re.search(r"(weight_ih|weight_hh|bias_ih|bias_hh)(?:_l(\d+))?(_reverse)?$", torch_name)
+    if not found:
+        return "head"
+    kind, layer, reverse = found.groups()
+    return "lstm.%s.%s%s" % (layer or 0, "reverse." if reverse else "", KINDS[kind])
