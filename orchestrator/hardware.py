@@ -48,7 +48,7 @@ class Machine:
     id: str
     cpu: str
     cores: int  # physical
-    cpus: tuple[int, ...]  # logical ones this process may use
+    cpus: tuple[int, ...]  # logical ones this process may use: first one of each physical core, then the others
     memory_bytes: int
     kernel: str
     platform: str = "linux/amd64"

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from orchestrator.hardware import Gpu, Machine
@@ -34,20 +35,20 @@ def describe_machine(
     kernel, architecture: as uname says them. cpus: logical ones that may be used.
     """
     cpuinfo = read(CPUINFO)
-    cpu, cores = _cpu_model(cpuinfo) or architecture, _physical_cores(cpuinfo, len(cpus))
+    cpu, cores = _cpu_model(cpuinfo) or architecture, _cores(cpuinfo, cpus)
     memory_bytes = _memory_bytes(read(MEMINFO))
     identity = [
         read(MACHINE_ID),
         cpu,
-        str(cores),
+        str(len(cores)),
         str(memory_bytes),
         *(gpu.uuid for gpu in gpus if gpu.instance is None),
     ]
     return Machine(
         id="sha256:" + hashlib.sha256("\n".join(identity).encode()).hexdigest(),
         cpu=cpu,
-        cores=cores,
-        cpus=cpus,
+        cores=len(cores),
+        cpus=tuple(cpu for turn in zip_longest(*cores) for cpu in turn if cpu is not None),
         memory_bytes=memory_bytes,
         kernel=kernel,
         platform="linux/" + ARCHITECTURES.get(architecture, architecture),
@@ -68,9 +69,22 @@ def parse_load(loadavg: str) -> float | None:
     return float(first) if first else None
 
 
-def choose_cpus(machine: Machine, threads: int) -> tuple[int, ...]:
-    """Return the logical CPUs to pin `threads` to: the last ones, since CPU 0 serves most interrupts."""
-    return machine.cpus[-threads:]
+def choose_cpus(machine: Machine, threads: int | None, share: int = 0, of: int = 1) -> tuple[int, ...]:
+    """Return the logical CPUs to pin threads to, from one of `of` shares of the machine.
+
+    threads: None for the physical cores of the share; fewer CPUs are returned where it has no more.
+    One CPU of each core comes before a second one of any, and the last first, since CPU 0 serves most interrupts. All
+    shares have the same size; what is left over is at the beginning.
+    """
+    first, second = machine.cpus[: machine.cores], machine.cpus[machine.cores :]
+    mine = _cut(first, share, of) or (first[share % len(first)],)
+    return tuple(sorted((*reversed(mine), *reversed(_cut(second, share, of)))[: threads or len(mine)]))
+
+
+def _cut(cpus: tuple[int, ...], share: int, of: int) -> tuple[int, ...]:
+    size = len(cpus) // of
+    end = len(cpus) - size * (of - 1 - share)
+    return cpus[end - size : end]
 
 
 def _cpu_model(cpuinfo: str) -> str:
@@ -80,17 +94,22 @@ def _cpu_model(cpuinfo: str) -> str:
     return ""
 
 
-def _physical_cores(cpuinfo: str, usable: int) -> int:
-    """Count distinct (socket, core) pairs; virtual machines that name none have one core per CPU."""
-    cores: set[tuple[str, str]] = set()
-    socket = ""
+def _cores(cpuinfo: str, cpus: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Sort logical CPUs by physical core; where /proc/cpuinfo names no cores, each is one of its own."""
+    places: dict[int, str] = {}
+    cpu, socket = -1, ""
     for line in cpuinfo.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "physical id":
-            socket = value.strip()
-        elif key.strip() == "core id":
-            cores.add((socket, value.strip()))
-    return min(len(cores), usable) or usable
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key == "processor":
+            cpu, socket = int(value), ""
+        elif key == "physical id":
+            socket = value
+        elif key == "core id":
+            places[cpu] = f"{socket}/{value}"
+    cores: dict[str, list[int]] = {}
+    for cpu in sorted(cpus):
+        cores.setdefault(places.get(cpu, f"cpu {cpu}"), []).append(cpu)
+    return tuple(tuple(core) for core in cores.values())
 
 
 def _memory_bytes(meminfo: str) -> int:

@@ -2,10 +2,13 @@
 
 import fcntl
 import logging
+import os
+import select
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +65,71 @@ def run(
     return finished
 
 
+class Companion:
+    """A program beside ours that reads lines from us and writes lines to us.
+
+    Its stdin ends when we die, however that happens. Ctrl-C in our terminal does not reach it.
+    """
+
+    def __init__(self, argv: tuple[str, ...], log_file: Path) -> None:
+        """Start it. log_file: gets its stderr, in place of what was there. Raises ProgramError if it is missing."""
+        _log.debug("%s", shlex.join(argv))
+        self._log_file = log_file
+        self._unread = b""
+        try:
+            with log_file.open("wb") as log:
+                self._program = subprocess.Popen(
+                    argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                )
+        except FileNotFoundError as error:
+            raise ProgramError(f"{argv[0]}: program not found. Install it or put it on PATH.") from error
+
+    def write_line(self, line: str) -> None:
+        """Send a line. Raises OSError if the program reads no more."""
+        assert self._program.stdin
+        self._program.stdin.write(f"{line}\n".encode())
+        self._program.stdin.flush()
+
+    def read_line(self, timeout_s: float) -> str | None:
+        """Return the next line it writes, without its end; None if it writes no more.
+
+        Raises TimeoutError if none comes in time.
+        """
+        assert self._program.stdout
+        until = time.monotonic() + timeout_s
+        while b"\n" not in self._unread:
+            ready, _, _ = select.select([self._program.stdout], [], [], max(until - time.monotonic(), 0))
+            if not ready:
+                raise TimeoutError
+            chunk = os.read(self._program.stdout.fileno(), 2**16)
+            if not chunk:
+                return None
+            self._unread += chunk
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode("utf-8", errors="replace")
+
+    def has_ended(self, within_s: float = 0.0) -> bool:
+        """Say whether it has ended, or does so in this time."""
+        try:
+            self._program.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def complaints(self) -> str:
+        """Return what it has written to stderr."""
+        return self._log_file.read_text(encoding="utf-8", errors="replace")
+
+    def end(self) -> None:
+        """Kill it, if it still runs."""
+        self._program.kill()
+        self._program.wait()
+        for stream in (self._program.stdin, self._program.stdout):
+            assert stream
+            with suppress(OSError):  # what could not be sent any more
+                stream.close()
+
+
 def _text(raw: bytes | None) -> str:
     return (raw or b"").decode("utf-8", errors="replace")
 
@@ -71,19 +139,22 @@ def _tail(text: str) -> str:
 
 
 @contextmanager
-def exclusive(lock_file: Path) -> Iterator[None]:
-    """Let one process at a time into the block; the others wait. The file stays behind, empty."""
+def exclusive(lock_file: Path, *, shared: bool = False) -> Iterator[None]:
+    """Let one process at a time into the block; the others wait. The file stays behind, empty.
+
+    shared: several that say so may be in it together.
+    """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 
 
-def is_held(lock_file: Path) -> bool:
-    """Say whether another process is in the block of `exclusive` now."""
+def is_held(lock_file: Path, *, shared: bool = False) -> bool:
+    """Say whether `exclusive` would have to wait for another process now."""
     try:
         with lock_file.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

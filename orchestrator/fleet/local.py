@@ -1,0 +1,126 @@
+"""The GPUs of one machine, or its processor, each to one run at a time."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from orchestrator import console, process
+from orchestrator.devices import computable, tell_processes
+from orchestrator.errors import UsageError
+from orchestrator.fleet import Slot, Unit
+from orchestrator.hardware import Gpu, GpuUsers, Machine
+from orchestrator.machine import choose_cpus
+from orchestrator.nvml import read_users
+
+_POLL_S = 1.0
+_END_AGAIN_S = 0.2  # a launch that was just being made when all were ended is found the next time
+
+
+def make_slots(machine: Machine, gpus: Sequence[Gpu], threads: int | None) -> tuple[Slot, ...]:
+    """Return a slot for each GPU, or the one of the processor where there is none.
+
+    gpus: to compute on. threads: of a launch; None: its physical cores.
+    Each GPU of the machine has a share of the cores for itself, used or not: runs on two GPUs do not meet, and a GPU
+    has the same cores in each run. Raises UsageError for more threads than a share has processors.
+    """
+    if not gpus:
+        return (Slot(cpus=_pin(machine, threads)),)
+    there = computable(machine.gpus)
+    return tuple(Slot(gpu=gpu, cpus=_pin(machine, threads, there.index(gpu), len(there))) for gpu in gpus)
+
+
+def _pin(machine: Machine, threads: int | None, share: int = 0, of: int = 1) -> tuple[int, ...]:
+    cpus = choose_cpus(machine, threads, share, of)
+    if threads is not None and threads > len(cpus):
+        whose = f"the share of each of the {of} GPUs" if of > 1 else "this machine"
+        raise UsageError(
+            f"the suite asks for {threads} threads, but {whose} has {len(cpus)} processors. Ask for fewer."
+        )
+    return cpus
+
+
+class LocalFleet:
+    """One slot per GPU, or one on the processor; locks keep other runs of this user away."""
+
+    def __init__(self, slots: tuple[Slot, ...], locks: Path, users: Callable[[Gpu], GpuUsers] = read_users) -> None:
+        """locks: folder of the lock files. users: tells who uses a GPU."""
+        self.slots = slots
+        self._locks = locks
+        self._users = users
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the GPUs against other runs; see Fleet.
+
+        A run on the processor is alone on the machine; runs on GPUs share it with each other, not with that one.
+        """
+        gpus = sorted((slot.gpu for slot in self.slots if slot.gpu), key=lambda gpu: gpu.uuid)  # never crosswise
+        with ExitStack() as stack:
+            stack.enter_context(_taken(self._locks / "machine.lock", "this machine", shared=bool(gpus)))
+            for gpu in gpus:
+                stack.enter_context(_taken(lock_of(self._locks, gpu), f"GPU {gpu.address} ({gpu.name})"))
+            yield
+
+    def await_free(self, slot: Slot, is_stopped: Callable[[], bool]) -> None:
+        """Wait until nobody else computes on the slot's GPU; see Fleet."""
+        told = False
+        while slot.gpu and not is_stopped() and (others := self._users(slot.gpu).compute):
+            if not told:
+                console.note(
+                    f"GPU {slot.gpu.address}: others compute on it now: {tell_processes(others)}. Waiting for their "
+                    "end; Ctrl-C stops, and the same command continues later."
+                )
+                told = True
+            time.sleep(_POLL_S)
+
+    def run(self, units: Sequence[Unit], work: Callable[[Unit, Slot], None], end: Callable[[], object]) -> None:
+        """Do the work on the slots side by side; see Fleet. With one slot in this thread."""
+        if len(self.slots) == 1:
+            for unit in units:
+                work(unit, self.slots[0])
+            return
+        left = deque(units)
+        with ThreadPoolExecutor(len(self.slots)) as pool:
+            serving = [pool.submit(_serve, slot, left, work) for slot in self.slots]
+            try:
+                wait(serving)
+            except KeyboardInterrupt:
+                left.clear()
+                while wait(serving, timeout=_END_AGAIN_S).not_done:
+                    end()
+                raise
+        for one in serving:
+            one.result()
+
+
+def lock_of(locks: Path, gpu: Gpu) -> Path:
+    """Return the lock file of a GPU."""
+    return locks / f"{gpu.uuid or gpu.address}.lock"
+
+
+def _serve(slot: Slot, left: "deque[Unit]", work: Callable[[Unit, Slot], None]) -> None:
+    """Do units that are left until none is; one that raises leaves none to the other slots."""
+    try:
+        while (unit := _take(left)) is not None:
+            work(unit, slot)
+    except BaseException:
+        left.clear()
+        raise
+
+
+def _take(left: "deque[Unit]") -> Unit | None:
+    try:
+        return left.popleft()
+    except IndexError:
+        return None
+
+
+@contextmanager
+def _taken(lock: Path, what: str, *, shared: bool = False) -> Iterator[None]:
+    if process.is_held(lock, shared=shared):
+        console.note(f"Another orch run is measuring on {what}. Waiting for its end …")
+    with process.exclusive(lock, shared=shared):
+        yield
