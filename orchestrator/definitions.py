@@ -15,11 +15,11 @@ from orchestrator.specs import (
     Image,
     Implementation,
     Measure,
-    Need,
     Profile,
     Protocol,
     Selection,
     Suite,
+    Unsupported,
     Variant,
 )
 from orchestrator.yaml_lines import Node, read_yaml, shown_path
@@ -140,7 +140,7 @@ def _load_image(root: Node, row: Node, folder: Path) -> Image:
 
 
 def _load_implementation(name: str, node: Node, scripts: Node) -> Implementation:
-    own = ("label", "frameworks", "parameters", "needs")
+    own = ("label", "frameworks", "parameters", "unsupported")
     traits = {key: value.scalar() for key, value in node.mapping().items() if key not in own}
     label = node.mapping().get("label")
     frameworks = node.mapping().get("frameworks")
@@ -150,13 +150,13 @@ def _load_implementation(name: str, node: Node, scripts: Node) -> Implementation
     return build(
         Implementation,
         node,
-        read=("label", "frameworks", "parameters", "needs", *traits),
+        read=("label", "frameworks", "parameters", "unsupported", *traits),
         name=name,
         label=label.text() if label else name,
         frameworks=tuple(item.text() for item in frameworks.items()) if frameworks else tuple(scripts.mapping()),
         traits=traits,
         parameters=_load_counts(node),
-        needs=_load_needs(node),
+        unsupported=_load_unsupported(node),
     )
 
 
@@ -170,12 +170,12 @@ def _load_counts(node: Node) -> dict[str, int]:
     return {pattern: int(count.text()) for pattern, count in counts.items()}
 
 
-def _load_needs(node: Node) -> tuple[Need, ...]:
-    written = node.mapping().get("needs")
-    return tuple(_load_need(item) for item in written.items()) if written else ()
+def _load_unsupported(node: Node) -> tuple[Unsupported, ...]:
+    written = node.mapping().get("unsupported")
+    return tuple(_load_group(item) for item in written.items()) if written else ()
 
 
-def _load_need(node: Node) -> Need:
+def _load_group(node: Node) -> Unsupported:
     for framework, wanted in node.entries("versions").items():
         text = framework + wanted.text()
         try:
@@ -183,15 +183,15 @@ def _load_need(node: Node) -> Need:
         except ValueError as error:
             raise wanted.error(f"{error}.") from error
         if not is_pattern(text):
-            raise wanted.error(f"'{wanted.text()}' is not a range such as >=1.0,<2.0.")
-    return build(Need, node)
+            raise wanted.error(f"'{wanted.text()}' is not a range such as <2.0 or >=1.0,<2.0.")
+    return build(Unsupported, node)
 
 
 def _load_configuration(name: str, node: Node) -> Configuration:
-    own = ("step_s", "needs")
+    own = ("step_s", "unsupported")
     parameters = {key: value.scalar() for key, value in node.mapping().items() if key not in own}
-    read = ("needs", *parameters)
-    return build(Configuration, node, read=read, name=name, parameters=parameters, needs=_load_needs(node))
+    read = ("unsupported", *parameters)
+    return build(Configuration, node, read=read, name=name, parameters=parameters, unsupported=_load_unsupported(node))
 
 
 def _load_selection(node: Node) -> Selection:

@@ -1,12 +1,13 @@
 """Suite × images -> cells, or why not; what they cost. Nothing is fetched, started or looked up here."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from orchestrator.errors import NothingSelectedError, UsageError
 from orchestrator.hardware import Gpu
 from orchestrator.names import did_you_mean, matches, version_key
-from orchestrator.needs import find_unmet
 from orchestrator.specs import (
     Benchmark,
     Cell,
@@ -20,6 +21,7 @@ from orchestrator.specs import (
     Suite,
     UnsupportedCell,
 )
+from orchestrator.unsupported import why_unsupported
 from orchestrator.variants import Choice, choose_variant
 
 QUICK = "quick"  # the profile taken without a GPU
@@ -50,7 +52,7 @@ class Plan:
     unsupported: tuple[UnsupportedCell, ...]
     notes: Mapping[str, str]  # image variant -> what a reader should know
 
-    @property
+    @cached_property
     def targets(self) -> tuple[ImageVariant, ...]:
         """The image variants the cells need, oldest first."""
         return tuple({cell.image.name: cell.image for cell in self.cells}.values())
@@ -71,14 +73,6 @@ class Estimate:
 
     build: BuildCost
     seconds: float  # building and measuring, without the download
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """An image variant that can really run here: interpreter or engine found, wheels within reach."""
-
-    target: ImageVariant
-    download_bytes: int
 
 
 def default_profile(suite: Suite, device: Device, asked: str | None) -> str | None:
@@ -115,19 +109,21 @@ def plan_cells(
     """
     if target.device == "cuda" and target.gpu is None:
         raise ValueError("a plan for a GPU needs one")
-    columns = sorted(images, key=lambda image: (image.family, version_key(image.version)))
-    choices = {image.name: _choose(image, target, locked, engine_reason) for image in columns}
+    ordered = sorted(images, key=lambda image: (image.family, version_key(image.version)))
+    columns = [(image, _choose(image, target, locked, engine_reason)) for image in ordered]
     cells: list[Cell] = []
     unsupported: list[UnsupportedCell] = []
     for selection, implementation, configuration in _rows(suite, benchmarks):
-        names = {"implementation": implementation.name, "configuration": configuration.name}
-        for image in columns:
-            if image.framework not in implementation.frameworks or _is_excluded(selection, image, names):
+        place = {
+            "benchmark": selection.benchmark,
+            "implementation": implementation.name,
+            "configuration": configuration.name,
+        }
+        for image, choice in columns:
+            if image.framework not in implementation.frameworks or _is_excluded(selection, image, place):
                 continue
-            choice = choices[image.name]
             if isinstance(choice, Choice):
-                choice = find_unmet(image, target.device, implementation, configuration) or choice
-            place = {"benchmark": selection.benchmark, **names}
+                choice = why_unsupported(image, target.device, implementation, configuration) or choice
             if isinstance(choice, Choice):
                 cells.append(Cell(image=choice.target, device=target.device, jit=choice.jit, **place))
             else:
@@ -136,13 +132,11 @@ def plan_cells(
         raise NothingSelectedError(
             f"suite '{suite.name}' selects nothing: no image fits its benchmarks. Check the names."
         )
-    taken = {cell.image.name for cell in cells}
-    notes = {one.target.name: one.note for one in choices.values() if isinstance(one, Choice) and one.note}
     return Plan(
         suite=suite,
         cells=tuple(cells),
         unsupported=tuple(unsupported),
-        notes={name: note for name, note in notes.items() if name in taken},
+        notes={one.target.name: one.note for _, one in columns if isinstance(one, Choice) and one.note},
     )
 
 
@@ -161,7 +155,8 @@ def estimate(
 ) -> Estimate:
     """Say what a plan downloads, takes on disk and lasts; a step without a hint counts as long as its phase may."""
     missing = [target for target in plan.targets if not is_built(target)]
-    measuring_s = sum(_cell_s(plan.suite.protocol, cell, benchmarks) for cell in plan.cells)
+    alike = Counter((cell.benchmark, cell.configuration, cell.device) for cell in plan.cells)
+    measuring_s = sum(count * _cell_s(plan.suite.protocol, benchmarks, *cell) for cell, count in alike.items())
     return Estimate(build=estimate_build(missing, missing_bytes), seconds=BUILD_S * len(missing) + measuring_s)
 
 
@@ -179,22 +174,6 @@ def estimate_build(targets: Sequence[ImageVariant], missing_bytes: Callable[[Ima
         unknown_downloads=tuple(target.name for target, size in missing.items() if size is None),
         disk_bytes=round(download + packed * (COPIES - 1 + UNPACKED)) + len(missing) * BASE_BYTES,
     )
-
-
-def choose_pair(candidates: Sequence[Candidate], at_most_bytes: int | None) -> tuple[Candidate, Candidate] | None:
-    """Return the oldest and the newest of two candidates that fit the download together, None if no two do.
-
-    The widest span of releases wins, then the smaller download. at_most_bytes: None for no limit.
-    """
-    ordered = sorted(candidates, key=lambda one: version_key(one.target.image.version))
-    pairs = [
-        (last - first, -(old.download_bytes + new.download_bytes), old, new)
-        for first, old in enumerate(ordered)
-        for last, new in enumerate(ordered[first + 1 :], start=first + 1)
-        if at_most_bytes is None or old.download_bytes + new.download_bytes <= at_most_bytes
-    ]
-    best = max(pairs, key=lambda pair: pair[:2], default=None)
-    return best[2:] if best else None
 
 
 def _rows(
@@ -235,11 +214,12 @@ def _is_excluded(selection: Selection, image: Image, names: Mapping[str, str]) -
     )
 
 
-def _cell_s(protocol: Protocol, cell: Cell, benchmarks: Mapping[str, Benchmark]) -> float:
+def _cell_s(
+    protocol: Protocol, benchmarks: Mapping[str, Benchmark], benchmark: str, configuration: str, device: Device
+) -> float:
     """Seconds of all launches of a cell, its gate launch included."""
-    configurations = benchmarks[cell.benchmark].configurations
-    hints = next(one.step_s for one in configurations if one.name == cell.configuration)
-    step_s = hints.get(cell.device)
+    hints = next(one.step_s for one in benchmarks[benchmark].configurations if one.name == configuration)
+    step_s = hints.get(device)
     phase_s = protocol.at_most_s
     if step_s is not None:
         capped_s = min(protocol.at_most_s, (protocol.warmup + protocol.samples) * step_s)

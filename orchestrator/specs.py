@@ -75,11 +75,11 @@ class ImageVariant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
-    """What a cell must have to run; one that has it not is unsupported for the reason."""
+class Unsupported:
+    """Cells that cannot run, and why: those of which everything given here is true."""
 
     reason: str
-    versions: Mapping[str, str] = field(default_factory=dict)  # framework -> range, ">=2.0"; others are not asked
+    versions: Mapping[str, str] = field(default_factory=dict)  # framework -> range, "<2.0"; none: of any framework
     configurations: tuple[str, ...] = ("*",)
     devices: tuple[Device, ...] = ("cpu", "cuda")
 
@@ -93,7 +93,7 @@ class Implementation:
     frameworks: tuple[str, ...]
     traits: Mapping[str, Scalar] = field(default_factory=dict)  # biases, peepholes, skip_input, activation …
     parameters: Mapping[str, int] = field(default_factory=dict)  # pattern of configurations -> trained values
-    needs: tuple[Need, ...] = ()
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class Configuration:
     name: str
     parameters: Mapping[str, Scalar]
     step_s: Mapping[str, float] = field(default_factory=dict)  # device -> seconds of one step, for estimates only
-    needs: tuple[Need, ...] = ()
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

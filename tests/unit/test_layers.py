@@ -8,14 +8,14 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
     {"__init__", "errors", "specs", "hardware", "records", "summaries", "options"},
-    {"process", "machine", "console", "devices", "gpus", "names", "nvml", "remedies", "shipped", "yaml_lines"},
+    {"process", "machine", "console", "devices", "gpus", "names", "nvml", "sensors", "remedies", "shipped", "yaml_lines"},
     {"loading", "definitions", "configuration", "keys", "interpreters"},
     {
         "engines",
         "fleet",
         "catalog",
         "variants",
-        "needs",
+        "unsupported",
         "planning",
         "store",
         "locking",
@@ -23,6 +23,7 @@ LAYERS = (
         "indexes",
         "resolving",
         "telemetry",
+        "traces",
         "gates",
         "workloads",
         "reaching",

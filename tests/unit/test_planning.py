@@ -9,11 +9,9 @@ import pytest
 from orchestrator.errors import NothingSelectedError, UsageError
 from orchestrator.hardware import Gpu
 from orchestrator.planning import (
-    Candidate,
     Plan,
     Target,
     apply_profile,
-    choose_pair,
     default_profile,
     estimate,
     plan_cells,
@@ -26,11 +24,11 @@ from orchestrator.specs import (
     Image,
     ImageVariant,
     Implementation,
-    Need,
     Profile,
     Protocol,
     Selection,
     Suite,
+    Unsupported,
     Variant,
 )
 
@@ -112,10 +110,10 @@ def test_an_implementation_of_another_framework_is_no_combination() -> None:
     assert plan.unsupported == ()
 
 
-def test_a_cell_that_lacks_what_it_needs_is_unsupported_unless_the_image_itself_is() -> None:
-    flat = Need(reason="one layer only", configurations=("short",))
+def test_the_reason_of_an_image_comes_before_that_of_an_implementation() -> None:
+    flat = Unsupported(reason="one layer only", configurations=("long",))
     fused, *others = BENCHMARK.implementations
-    benchmark = replace(BENCHMARK, implementations=(replace(fused, needs=(flat,)), *others))
+    benchmark = replace(BENCHMARK, implementations=(replace(fused, unsupported=(flat,)), *others))
     images = (make_image("1.0"), make_image("1.1", platform="linux/arm64"))
 
     plan = plan_cells(SUITE, images, {"lstm": benchmark}, CPU, lambda _: True, lambda _: None)
@@ -248,36 +246,3 @@ def test_downloads_of_unknown_size_are_named_and_not_counted() -> None:
 
     assert found.build.unknown_downloads == ("pytorch-1.0+cpu", "pytorch-1.10+cpu")
     assert found.build.download_bytes == 0
-
-
-def candidate(version: str, size: int) -> Candidate:
-    image = make_image(version)
-    return Candidate(target=ImageVariant(image=image, variant=image.variants[-1]), download_bytes=size)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "limit", "expected"),
-    [
-        ({"1.0.1": 586, "1.4.0": 754, "2.13.0": 190}, 1000, ("1.0.1", "2.13.0")),
-        ({"2.13.0": 190, "1.10.0": 300, "1.9.0": 600}, 1000, ("1.9.0", "2.13.0")),
-        ({"1.0.1": 586, "1.4.0": 754}, 1000, None),
-        ({"1.0.1": 586, "1.4.0": 754}, None, ("1.0.1", "1.4.0")),
-        ({"1.0.1": 900, "1.4.0": 300, "1.7.1": 200, "2.0.1": 2000}, 1000, ("1.4.0", "1.7.1")),
-        ({"1.0.1": 500, "1.4.0": 400, "1.7.1": 300, "2.0.1": 900}, 700, ("1.4.0", "1.7.1")),
-        ({"1.0.1": 10}, None, None),
-        ({}, None, None),
-    ],
-)
-def test_the_pair_is_the_widest_span_of_releases_that_fits_the_download(
-    sizes: dict[str, int], limit: int | None, expected: tuple[str, str] | None
-) -> None:
-    pair = choose_pair([candidate(version, size) for version, size in sizes.items()], limit)
-
-    assert (pair and tuple(one.target.image.version for one in pair)) == expected
-
-
-def test_of_equally_wide_pairs_the_smaller_download_is_taken() -> None:
-    pair = choose_pair([candidate("1.0", 500), candidate("1.1", 400), candidate("1.2", 300)], 800)
-
-    assert pair is not None
-    assert [one.target.image.version for one in pair] == ["1.0", "1.2"]

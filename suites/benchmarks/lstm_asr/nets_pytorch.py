@@ -61,6 +61,34 @@ class WholeLstm(nn.Module):
         return pad_packed_sequence(self.lstm(pack_padded_sequence(x, self.lengths))[0])[0]
 
 
+class PaddedLstm(nn.Module):
+    """nn.LSTM for each layer and direction, over sequences that all run to the end of the longest.
+
+    For the reverse nets each sequence is turned round within its own length, before and after: what lies beyond its end
+    stays there, comes last, and reaches no output that the loss looks at.
+    """
+
+    def __init__(self, sizes, lengths, move):
+        super(PaddedLstm, self).__init__()
+        self.layers, steps, batch = sizes["layers"], sizes["steps"], sizes["batch"]
+        for layer in range(self.layers):
+            for name in ("l%d" % layer, "l%d_reverse" % layer):
+                features = 2 * sizes["units"] if layer else sizes["features"]
+                self.add_module(name, nn.LSTM(features, sizes["units"]))
+        self.rows = move(torch.LongTensor([
+            (length - 1 - t if t < length else t) * batch + row
+            for t in range(steps) for row, length in enumerate(lengths)]))
+
+    def turn(self, x):
+        return x.view(-1, x.size(2)).index_select(0, self.rows).view(x.size())
+
+    def forward(self, x):
+        for layer in range(self.layers):
+            forward, reverse = getattr(self, "l%d" % layer), getattr(self, "l%d_reverse" % layer)
+            x = torch.cat([forward(x)[0], self.turn(reverse(self.turn(x))[0])], 2)
+        return x
+
+
 class AcousticModel(nn.Module):
     """An LSTM, time-major, and a head without bias on what it returns."""
 
@@ -76,6 +104,8 @@ class AcousticModel(nn.Module):
 def make_model(implementation, sizes, lengths, move):
     if implementation == "cudnn_lstm":
         return AcousticModel(WholeLstm(sizes, lengths), sizes)
+    if implementation == "padded_lstm":
+        return AcousticModel(PaddedLstm(sizes, lengths, move), sizes)
     if sizes["layers"] != 1 or sizes["bidirectional"] or lengths is not None:
         raise ValueError("%s has one layer in one direction. Take cudnn_lstm." % implementation)
     cell = {"lstmcell_fused": nn.LSTMCell, "lstmcell_basic": BasicCell}[implementation](sizes["features"], sizes["units"])
@@ -84,8 +114,9 @@ def make_model(implementation, sizes, lengths, move):
 
 def canonical(torch_name):
     """Return the name of a parameter that all frameworks share: lstm.1.reverse.bias_input, head."""
-    found = re.search(r"(weight_ih|weight_hh|bias_ih|bias_hh)(?:_l(\d+))?(_reverse)?$", torch_name)
+    found = re.search(r"(l\d+(?:_reverse)?\.)?(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)?$", torch_name)
     if not found:
         return "head"
-    kind, layer, reverse = found.groups()
-    return "lstm.%s.%s%s" % (layer or 0, "reverse." if reverse else "", KINDS[kind])
+    net, kind, suffix = found.groups()
+    place = net or suffix or "l0"
+    return "lstm.%s.%s%s" % (re.search(r"\d+", place).group(), "reverse." if "reverse" in place else "", KINDS[kind])
