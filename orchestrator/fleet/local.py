@@ -15,7 +15,7 @@ from orchestrator.hardware import Gpu, GpuUsers, Machine
 from orchestrator.machine import choose_cpus
 from orchestrator.nvml import read_users
 
-_POLL_S = 1.0
+_LOOK_S = 0.5
 _END_AGAIN_S = 0.2  # a launch that was just being made when all were ended is found the next time
 
 
@@ -45,11 +45,14 @@ def _pin(machine: Machine, threads: int | None, share: int = 0, of: int = 1) -> 
 class LocalFleet:
     """One slot per GPU, or one on the processor; locks keep other runs of this user away."""
 
-    def __init__(self, slots: tuple[Slot, ...], locks: Path, users: Callable[[Gpu], GpuUsers] = read_users) -> None:
-        """locks: folder of the lock files. users: tells who uses a GPU."""
+    def __init__(
+        self, slots: tuple[Slot, ...], locks: Path, users: Callable[[Gpu], GpuUsers] = read_users, poll_s: float = 1.0
+    ) -> None:
+        """locks: folder of the lock files. users: tells who uses a GPU. poll_s: how often it is asked while waiting."""
         self.slots = slots
         self._locks = locks
         self._users = users
+        self._poll_s = poll_s
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -74,7 +77,7 @@ class LocalFleet:
                     "end; Ctrl-C stops, and the same command continues later."
                 )
                 told = True
-            time.sleep(_POLL_S)
+            time.sleep(self._poll_s)
 
     def run(self, units: Sequence[Unit], work: Callable[[Unit, Slot], None], end: Callable[[], object]) -> None:
         """Do the work on the slots side by side; see Fleet. With one slot in this thread."""
@@ -82,15 +85,17 @@ class LocalFleet:
             for unit in units:
                 work(unit, self.slots[0])
             return
-        left = deque(units)
+        left, busy = deque(units), set[Slot]()
         with ThreadPoolExecutor(len(self.slots)) as pool:
-            serving = [pool.submit(_serve, slot, left, work) for slot in self.slots]
             try:
-                wait(serving)
+                serving = [pool.submit(_serve, slot, left, work, busy) for slot in self.slots]
+                while wait(serving, timeout=_LOOK_S).not_done:
+                    pass  # a signal that reached another thread is seen when this one wakes up
             except KeyboardInterrupt:
                 left.clear()
-                while wait(serving, timeout=_END_AGAIN_S).not_done:
+                while busy:
                     end()
+                    time.sleep(min(self._poll_s, _END_AGAIN_S))
                 raise
         for one in serving:
             one.result()
@@ -101,14 +106,17 @@ def lock_of(locks: Path, gpu: Gpu) -> Path:
     return locks / f"{gpu.uuid or gpu.address}.lock"
 
 
-def _serve(slot: Slot, left: "deque[Unit]", work: Callable[[Unit, Slot], None]) -> None:
+def _serve(slot: Slot, left: "deque[Unit]", work: Callable[[Unit, Slot], None], busy: set[Slot]) -> None:
     """Do units that are left until none is; one that raises leaves none to the other slots."""
+    busy.add(slot)
     try:
         while (unit := _take(left)) is not None:
             work(unit, slot)
     except BaseException:
         left.clear()
         raise
+    finally:
+        busy.discard(slot)
 
 
 def _take(left: "deque[Unit]") -> Unit | None:

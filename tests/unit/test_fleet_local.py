@@ -24,7 +24,7 @@ WAIT_S = 30.0  # until a test fails that would otherwise hang
 
 
 def make_fleet(folder: Path, gpus: Sequence[Gpu] = (), users: GpuUsers | None = None) -> Fleet:
-    return LocalFleet(make_slots(MACHINE, gpus, 1), folder, users=lambda _gpu: users or GpuUsers())
+    return LocalFleet(make_slots(MACHINE, gpus, 1), folder, users=lambda _gpu: users or GpuUsers(), poll_s=0.0)
 
 
 def nothing() -> None:
