@@ -42,7 +42,7 @@ def plan_as_json(planned: PlannedStudy, cost: Estimate) -> Json:
         "profile": plan.suite.profile,
         "device": planned.target.device,
         "gpu": asdict(planned.target.gpu) if planned.target.gpu else None,
-        "images": [_image_json(planned, name) for name in _image_names(planned)],
+        "images": _images_json(planned),
         "cells": [{"id": cell.id, "row": cell.row, "device": cell.device, "jit": cell.jit} for cell in plan.cells],
         "unsupported": [asdict(cell) for cell in plan.unsupported],
         "blocks": plan.suite.protocol.blocks,
@@ -97,20 +97,27 @@ def _origin(target: ImageVariant) -> str | None:
     return None if is_locked(target) else "not locked yet"
 
 
-def _image_json(planned: PlannedStudy, name: str) -> Json:
-    target = _chosen(planned).get(name)
-    if target is None:
-        return {"image": name, "variant": None, "reason": _reasons(planned).get(name)}
-    variant = target.variant
+def _images_json(planned: PlannedStudy) -> list[Json]:
+    chosen, reasons = _chosen(planned), _reasons(planned)
+    jit = {cell.image.name for cell in planned.plan.cells if cell.jit}
+    return [
+        _image_json(chosen[name], planned.plan.notes, is_jit=chosen[name].name in jit)
+        if name in chosen
+        else {"image": name, "variant": None, "reason": reasons.get(name)}
+        for name in _image_names(planned)
+    ]
+
+
+def _image_json(target: ImageVariant, notes: Mapping[str, str], *, is_jit: bool) -> Json:
     return {
-        "image": name,
-        "variant": variant.name,
-        "cuda": variant.cuda,
-        "compute": list(variant.compute),
-        "min_driver": variant.min_driver,
-        "jit": any(cell.jit for cell in planned.plan.cells if cell.image.name == target.name),
+        "image": target.image.name,
+        "variant": target.variant.name,
+        "cuda": target.variant.cuda,
+        "compute": list(target.variant.compute),
+        "min_driver": target.variant.min_driver,
+        "jit": is_jit,
         "locked": is_locked(target),
-        "note": planned.plan.notes.get(target.name),
+        "note": notes.get(target.name),
     }
 
 

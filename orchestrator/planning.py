@@ -119,11 +119,12 @@ def plan_cells(
             "implementation": implementation.name,
             "configuration": configuration.name,
         }
-        for image, choice in columns:
+        for image, chosen in columns:
             if image.framework not in implementation.frameworks or _is_excluded(selection, image, place):
                 continue
-            if isinstance(choice, Choice):
-                choice = why_unsupported(image, target.device, implementation, configuration) or choice
+            choice = chosen
+            if isinstance(chosen, Choice):
+                choice = why_unsupported(image, target.device, implementation, configuration) or chosen
             if isinstance(choice, Choice):
                 cells.append(Cell(image=choice.target, device=target.device, jit=choice.jit, **place))
             else:

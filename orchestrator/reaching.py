@@ -1,12 +1,13 @@
 """What can be had from here: locks that are committed, wheels within reach, base images of the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
+from orchestrator.catalog import sort_images
 from orchestrator.engines import Engine
 from orchestrator.errors import EngineError, LockError
 from orchestrator.hardware import Gpu
-from orchestrator.planning import Candidate
 from orchestrator.resolving import resolve
 from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
@@ -15,21 +16,64 @@ from orchestrator.wheelhouse import Wheelhouse
 AT_ONCE = 4  # look-ups: they wait for the network
 
 
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An image variant that can really run here: interpreter or engine found, wheels within reach."""
+
+    target: ImageVariant
+    download_bytes: int
+
+
 def is_locked(target: ImageVariant) -> bool:
     """Say whether a variant has its committed lock."""
     return target.lock_path.exists()
 
 
-def find_candidates(
-    images: Sequence[Image], gpu: Gpu | None, engine: Engine, wheelhouse: Wheelhouse
-) -> tuple[Candidate, ...]:
-    """Return what of these can really run here, each in its variant for the GPU, or for the CPU without one."""
-    choices = [choose_variant(image, gpu, is_locked) for image in images]
+def find_pair(
+    images: Sequence[Image], gpu: Gpu | None, engine: Engine, wheelhouse: Wheelhouse, at_most_bytes: int | None
+) -> tuple[Candidate, Candidate] | None:
+    """Return the oldest and the newest two of these that can really run here, None if no two do.
+
+    Each in its variant for the GPU, or for the CPU without one. at_most_bytes: of both downloads; None for no limit.
+    """
+    choices = [choose_variant(image, gpu, is_locked) for image in sort_images(images)]
     targets = [choice.target for choice in choices if isinstance(choice, Choice) and _can_run(choice.target, engine)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        sizes = pool.map(lambda target: reachable_bytes(target, wheelhouse), targets)
-        found = zip(targets, sizes, strict=True)
-        return tuple(Candidate(target=target, download_bytes=size) for target, size in found if size is not None)
+        asked = {target.name: pool.submit(reachable_bytes, target, wheelhouse) for target in _outermost_first(targets)}
+        try:
+            return choose_pair(targets, lambda target: asked[target.name].result(), at_most_bytes)
+        finally:
+            pool.shutdown(cancel_futures=True)  # the rest lies between the two
+
+
+def choose_pair(
+    targets: Sequence[ImageVariant], size_of: Callable[[ImageVariant], int | None], at_most_bytes: int | None
+) -> tuple[Candidate, Candidate] | None:
+    """Return two that fit the download together, None if no two do: the widest span, then the smaller download.
+
+    targets: oldest first. size_of: what one would download, None if it cannot be had; asked from the outermost inwards.
+    """
+    for span in range(len(targets) - 1, 0, -1):
+        pairs = [
+            (Candidate(target=old, download_bytes=old_bytes), Candidate(target=new, download_bytes=new_bytes))
+            for old, new in zip(targets, targets[span:], strict=False)
+            if (old_bytes := size_of(old)) is not None and (new_bytes := size_of(new)) is not None
+        ]
+        fitting = [pair for pair in pairs if at_most_bytes is None or _sum_bytes(pair) <= at_most_bytes]
+        if fitting:
+            return min(fitting, key=_sum_bytes)
+    return None
+
+
+def _sum_bytes(pair: tuple[Candidate, Candidate]) -> int:
+    return pair[0].download_bytes + pair[1].download_bytes
+
+
+def _outermost_first(targets: Sequence[ImageVariant]) -> list[ImageVariant]:
+    """Order as `choose_pair` asks: oldest, newest, second oldest, second newest …"""
+    last = len(targets) - 1
+    ranked = sorted(enumerate(targets), key=lambda pair: min(pair[0], last - pair[0]))
+    return [target for _, target in ranked]
 
 
 def reachable_bytes(target: ImageVariant, wheelhouse: Wheelhouse) -> int | None:

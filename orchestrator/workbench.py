@@ -31,13 +31,12 @@ from orchestrator.planning import (
     Plan,
     Target,
     apply_profile,
-    choose_pair,
     default_profile,
     estimate,
     estimate_build,
     plan_cells,
 )
-from orchestrator.reaching import find_candidates, is_locked
+from orchestrator.reaching import find_pair, is_locked
 from orchestrator.specs import Device, Image, ImageVariant, Suite
 from orchestrator.wheelhouse import Wheelhouse
 
@@ -155,8 +154,11 @@ class Workbench:
         return PlannedStudy(study=study, target=self.target, plan=plan, with_engine=with_engine)
 
     def _check_threads(self, suite: Suite) -> None:
-        wanted, there = suite.protocol.threads, len(self.machine.cpus)
-        if wanted is not None and wanted > there and self.options.gpu is None:
+        wanted = suite.protocol.threads
+        if wanted is None or self.options.gpu is not None:
+            return
+        there = len(self.machine.cpus)
+        if wanted > there:
             raise UsageError(
                 f"suite '{suite.name}': {wanted} threads, but this machine has {there} processors. Ask for fewer."
             )
@@ -203,7 +205,7 @@ class Workbench:
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
             images = match_images(study.images, pattern)
-            pair = choose_pair(find_candidates(images, self.target.gpu, self.engine, self.wheelhouse), at_most)
+            pair = find_pair(images, self.target.gpu, self.engine, self.wheelhouse, at_most)
             if pair is not None:
                 old, new = pair
                 size = console.size(old.download_bytes + new.download_bytes)
