@@ -1,7 +1,7 @@
 """Where images and suites are found, and what the names in a suite mean."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.definitions import load_benchmark, load_suite, load_versions
@@ -99,7 +99,7 @@ def find_study(project: Project, suite: Suite) -> Study:
     chosen: dict[str, Image] = {}
     for number, pattern in enumerate(suite.images):
         try:
-            chosen |= {image.name: image for image in match_images(known, pattern)}
+            _add_images(chosen, match_images(known, pattern))
         except ValueError as error:
             raise ConfigurationError(f"images.{number}: {error}", file=file, line=suite.image_lines[number]) from error
     if suite.baseline not in (OLDEST, *chosen):
@@ -124,16 +124,36 @@ def select_images(images: Sequence[Image], patterns: Sequence[str]) -> tuple[Ima
 def match_images(images: Sequence[Image], pattern: str) -> tuple[Image, ...]:
     """Return the images of a name, a glob with {a,b} or a version range such as `pytorch>=1.0,<2.0`.
 
+    A name that ends in a variant, `pytorch-1.13.1+cu117`, is that image with no other variant.
     Raises ValueError, with a suggestion, if one of the names is unknown or nothing matches.
     """
     from_names: list[Image] = []
-    for text in expand_braces(pattern):
-        found = [image for image in images if _fits(image, text)]
+    for written in expand_braces(pattern):
+        text, _, variant = written.partition("+")
+        found = [_with_variant(image, variant) for image in images if _fits(image, text)]
         if not found:
             what = f"nothing matches '{text}'." if is_pattern(text) else f"unknown image '{text}'."
             raise ValueError(what + did_you_mean(text, [image.name for image in images]))
         from_names += found
     return tuple(from_names)
+
+
+def _add_images(chosen: dict[str, Image], images: Iterable[Image]) -> None:
+    for image in images:
+        before = chosen.setdefault(image.name, image)
+        if before != image:
+            raise ValueError(f"{image.name} is named in two ways. A table has one column for each image: name one.")
+
+
+def _with_variant(image: Image, name: str) -> Image:
+    """Keep only the variant of that name, all without one."""
+    if not name:
+        return image
+    kept = tuple(variant for variant in image.variants if variant.name == name)
+    if not kept:
+        known = [variant.name for variant in image.variants]
+        raise ValueError(f"{image.name} has no variant '{name}'.{did_you_mean(name, known)}")
+    return replace(image, variants=kept, variant_is_named=True)
 
 
 def _fits(image: Image, text: str) -> bool:

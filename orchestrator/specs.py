@@ -44,6 +44,7 @@ class Image:
     platform: str = "linux/amd64"
     source: str = ""
     line: int = 0  # in versions.yaml
+    variant_is_named: bool = False  # the only variant was asked for: it is taken on the CPU too
     own_python: Path | None = None  # an interpreter of the user's, in place of a built image
 
     @property

@@ -34,7 +34,7 @@ def _choose_for_cpu(image: Image, locked: Callable[[ImageVariant], bool]) -> Cho
     targets = [ImageVariant(image=image, variant=variant) for variant in image.variants]
     cpu = [target for target in targets if target.variant.cuda is None]
     carrying = [target for target in reversed(targets) if target.variant.cuda and target.variant.self_contained]
-    candidates = [*cpu, *carrying]
+    candidates = targets if image.variant_is_named else [*cpu, *carrying]
     if not candidates:
         return "no CPU build was published for this version"
     target = next((target for target in candidates if locked(target)), candidates[0])

@@ -121,6 +121,7 @@ def test_images_are_selected_by_name_glob_braces_and_range_oldest_first(
         ("theano-*", "nothing matches 'theano-*'."),
         ("pytorch>=3", "nothing matches 'pytorch>=3'."),
         ("pytorch>=three", "'pytorch>=three' is not a version range"),
+        ("pytorch-1.4.0+cu101", "pytorch-1.4.0 has no variant 'cu101'. Known: cpu."),
     ],
 )
 def test_an_image_that_is_not_there_is_an_error_with_a_suggestion(project: Project, pattern: str, message: str) -> None:
@@ -128,6 +129,13 @@ def test_an_image_that_is_not_there_is_an_error_with_a_suggestion(project: Proje
         match_images(load_images(project), pattern)
 
     assert message in str(caught.value)
+
+
+def test_a_name_may_end_in_the_variant_that_is_wanted(project: Project) -> None:
+    (image,) = match_images(load_images(project), "pytorch-1.4.0+cpu")
+
+    assert [variant.name for variant in image.variants] == ["cpu"]
+    assert image.variant_is_named
 
 
 def test_an_unknown_image_on_the_command_line_is_a_usage_error(project: Project) -> None:
@@ -160,6 +168,11 @@ def test_a_study_holds_what_its_suite_names(project: Project) -> None:
             "benchmark: lstm",
             "benchmark: lstn",
             "suites/mine.yaml:7: benchmarks: unknown benchmark 'lstn'. Did you mean",
+        ),
+        (
+            "pytorch-1.10.2",
+            "pytorch-{1.10.2+cpu,1.10.*}",
+            "suites/mine.yaml:5: images.1: pytorch-1.10.2 is named in two ways.",
         ),
         ("[fused]", "[fsued]", "suites/mine.yaml:7: lstm.implementations: nothing is called 'fsued'. Did you mean"),
         ("1x320/*", "4x320/*", "suites/mine.yaml:7: lstm.configurations: nothing is called '4x320/*'."),

@@ -1,5 +1,6 @@
 """Which build runs on which GPU: the rule by itself, and what is said of the shipped rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def make_image(*variants: Variant) -> Image:
 
 def chosen(choice: Choice | str) -> str:
     return choice if isinstance(choice, str) else choice.target.variant.name
+
+
+def test_a_cuda_build_that_is_named_is_taken_on_the_cpu_too() -> None:
+    named = Variant(name="cu117", cuda="11.7", compute=("8.0",))
+
+    choice = choose_variant(replace(make_image(named), variant_is_named=True), None, never)
+
+    assert chosen(choice) == "cu117"
+    assert isinstance(choice, Choice)
+    assert choice.note == "CUDA build cu117 on the CPU"
+    assert choose_variant(make_image(named), None, never) == "no CPU build was published for this version"
 
 
 @pytest.mark.parametrize(
