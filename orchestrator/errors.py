@@ -58,6 +58,16 @@ class EngineError(OrchError):
     exit_code = Exit.ENGINE
 
 
+class HostError(OrchError):
+    """The machine of --host cannot be reached, or not any more. No launch is to blame."""
+
+    exit_code = Exit.ENGINE
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting  # waiting does not help
+
+
 class BuildError(OrchError):
     """An image could not be built, or did not pass its health check."""
 
