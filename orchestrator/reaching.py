@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from orchestrator.catalog import sort_images
 from orchestrator.engines import Engine
@@ -53,10 +54,12 @@ def choose_pair(
 
     targets: oldest first. size_of: what one would download, None if it cannot be had; asked from the outermost inwards.
     """
-    for span in range(len(targets) - 1, 0, -1):
+    kept = list(dropwhile(lambda target: size_of(target) is None, targets))
+    kept = list(dropwhile(lambda target: size_of(target) is None, reversed(kept)))[::-1]
+    for span in range(len(kept) - 1, 0, -1):
         pairs = [
             (Candidate(target=old, download_bytes=old_bytes), Candidate(target=new, download_bytes=new_bytes))
-            for old, new in zip(targets, targets[span:], strict=False)
+            for old, new in zip(kept, kept[span:], strict=False)
             if (old_bytes := size_of(old)) is not None and (new_bytes := size_of(new)) is not None
         ]
         fitting = [pair for pair in pairs if at_most_bytes is None or _sum_bytes(pair) <= at_most_bytes]

@@ -77,4 +77,4 @@ def test_what_lies_between_the_two_is_not_looked_up() -> None:
     pair = choose({"0.4": None, "1.0": 1, "1.1": 1, "1.2": 1, "1.3": 1, "2.0": 1, "2.1": None}, None, asked)
 
     assert pair == ("1.0", "2.0")
-    assert sorted(asked) == ["0.4", "1.0", "1.1", "2.0", "2.1"]
+    assert sorted(asked) == ["0.4", "1.0", "2.0", "2.1"]
