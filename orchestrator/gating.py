@@ -12,7 +12,7 @@ from orchestrator.machine import read_load
 from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
 from orchestrator.recording import ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Status
-from orchestrator.store import write_atomically
+from orchestrator.store import save
 
 
 def pass_gate(setting: Setting, prepared: Prepared, cache: Path, attempt: int = 1) -> Gate | Record:
@@ -32,7 +32,7 @@ def pass_gate(setting: Setting, prepared: Prepared, cache: Path, attempt: int = 
     if judged.failure is not None:
         ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
         return make_record(setting, prepared, ended, judged, gate)
-    write_atomically(path, json.dumps({"entries": gate.entries, "setup_cold_s": gate.setup_cold_s}))
+    save(path, json.dumps({"entries": gate.entries, "setup_cold_s": gate.setup_cold_s}).encode())
     return gate
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from orchestrator.engines import Job, Outcome
@@ -11,7 +12,8 @@ from orchestrator.machine import read_load
 from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
 from orchestrator.recording import ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Report, Status
-from orchestrator.store import slug
+from orchestrator.store import save, slug
+from orchestrator.telemetry import Watch
 from orchestrator.workloads import job_content
 
 Mode = Literal["measure", "gate"]
@@ -28,23 +30,27 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 def measure(setting: Setting, prepared: Prepared, place: Place, gate: Gate) -> Record:
     """Launch a cell once and return its record, whatever happened."""
     load, started = read_load(), now()
+    watch = Watch(setting.gpu if prepared.cell.device == "cuda" else None, setting.cpus)
     try:
-        judged = judge(launch(setting, prepared, "measure", place), setting.protocol.phases)
+        with watch:
+            outcome = launch(setting, prepared, "measure", place)
+        judged = judge(outcome, setting.protocol.phases)
     except EngineError as error:
         judged = Judged(status="failed", report=NO_REPORT, failure=_failure("launch", ENGINE_FAILED, str(error)))
     ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
-    return make_record(setting, prepared, ended, judged, gate)
+    return replace(
+        make_record(setting, prepared, ended, judged, gate), telemetry=watch.telemetry(judged.report.windows)
+    )
 
 
 def launch(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> Outcome:
     """Run the harness once in the cell's image and keep its log in the run folder.
 
-    mode: "gate" or "measure". Raises EngineError if the engine itself fails.
+    mode: "gate" or "measure". Raises EngineError if the engine itself fails, DiskError if the log cannot be kept.
     """
     outcome = setting.engine.launch(prepared.image, make_job(setting, prepared, mode, place))
-    setting.logs.mkdir(parents=True, exist_ok=True)
     name = f"{slug(prepared.cell.id)}.{mode}{place.block or ''}.attempt{place.attempt}.log"
-    (setting.logs / name).write_text(outcome.log, encoding="utf-8", errors="replace")
+    save(setting.logs / name, outcome.log.encode(errors="replace"))
     return outcome
 
 
@@ -81,7 +87,7 @@ def judge(outcome: Outcome, phases: Sequence[str]) -> Judged:
         message = f"no report written; exit code {outcome.exit_code}{_engine_note(outcome.log)}"
         return _lost(outcome, "failed", _failure("record", "NoReport", message))
     try:
-        report = parse_report(outcome.files["report.json"])
+        report = parse_report(outcome.files["report.json"], outcome.elapsed_s)
     except RecordError as error:
         return _lost(outcome, "failed", _failure("record", "BrokenReport", str(error)))
     return _judge_report(outcome, report, phases)

@@ -1,7 +1,8 @@
 """The border: what was written by a person or a program becomes typed here, or an error. The only pydantic."""
 
+import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,11 +15,14 @@ from orchestrator.names import did_you_mean
 from orchestrator.records import SCHEMA, Record, Report
 from orchestrator.yaml_lines import Node
 
-# A report holds samples and a few checks, a gate the gradients of a small model. A record holds a report, written more
-# widely: whatever was taken in can be read again.
+# A report holds samples and a few checks, a gate the gradients of a small model. Records are written far shorter, but
+# those of version 0.1.0 held whole reports.
 RECORD_AT_MOST_BYTES = 16 * 2**20
 REPORT_AT_MOST_BYTES = 2**20
 GATE_AT_MOST_BYTES = 64 * 2**20
+CPUS_AT_MOST = 8192  # that Linux knows (CONFIG_NR_CPUS on x86)
+SHORTEST_S = 1e-12  # no processor does anything in a picosecond
+LONGER = 1.01  # than its launch no time is, beyond what two clocks may differ by
 
 # loss and parameters (None: not finite), and gradients by name, in C order
 GateValue = int | float | None | Mapping[str, tuple[float | None, ...] | None]
@@ -76,22 +80,44 @@ def read_record(path: Path) -> Record:
         raise RecordError(f"{path}: not a record: {error}.") from error
 
 
-def parse_report(raw: bytes) -> Report:
+def parse_report(raw: bytes, elapsed_s: float = math.inf) -> Report:
     """Read what the harness wrote in a container; it is not trusted.
 
-    Raises RecordError with the reason: too large, not JSON, a number that is not finite, a key missing.
+    elapsed_s: how long the launch took, by our clock.
+    Raises RecordError with the reason: too large, not JSON, a key missing, a number that is not finite or no duration.
     """
     try:
         _check_size(raw, REPORT_AT_MOST_BYTES)
         report = _REPORT.validate_json(b"[" + raw + b"]")[0]
+        _check_times(report, elapsed_s * LONGER)
     except ValidationError as error:
         raise RecordError(f"not a report: {_first(error)}.") from error
     except ValueError as error:
         raise RecordError(f"not a report: {error}.") from error
-    for phase, samples in report.samples.items():
-        if min(samples, default=1.0) <= 0:
-            raise RecordError(f"not a report: samples.{phase}: {min(samples)} is no duration.")
     return report
+
+
+def _check_times(report: Report, at_most_s: float) -> None:
+    """Raise ValueError for what cannot have taken place within a launch."""
+    for phase, samples in report.samples.items():
+        _check_durations(f"samples.{phase}", samples, at_most_s)
+        group = report.group.get(phase, 1)
+        if not 1 <= group <= 2**53:
+            raise ValueError(f"group.{phase} is no count of iterations")
+        if sum(samples) * group > at_most_s:
+            raise ValueError(f"samples.{phase}: {sum(samples) * group:.3g} s in all, longer than the launch")
+    for phase, samples in report.warmup.items():
+        _check_durations(f"warmup.{phase}", samples, at_most_s)
+    for phase, samples in report.cpu_samples.items():
+        if min(samples, default=0.0) < 0 or max(samples, default=0.0) > at_most_s * CPUS_AT_MOST:
+            raise ValueError(f"cpu_samples.{phase}: from {min(samples)} to {max(samples)} s is no CPU time")
+
+
+def _check_durations(place: str, values: Sequence[float], at_most_s: float) -> None:
+    if min(values, default=1.0) < SHORTEST_S:
+        raise ValueError(f"{place}: {min(values)} is no duration")
+    if max(values, default=0.0) > at_most_s:
+        raise ValueError(f"{place}: {max(values):.3g} s is longer than the launch")
 
 
 def parse_gate(raw: bytes) -> Mapping[str, Mapping[str, GateValue]]:

@@ -1,14 +1,16 @@
 """The record of one launch, as it lies in a run folder: `orch.record/1`."""
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from orchestrator.hardware import Machine
 from orchestrator.specs import Scalar
+from orchestrator.summaries import Summary, Telemetry, Trace
 
 # orch.record/1: first version.
-SCHEMA = "orch.record/1"
+SCHEMA: Final = "orch.record/1"
 Status = Literal["ok", "failed", "timeout", "oom", "unsupported", "invalid"]
 
 
@@ -52,6 +54,12 @@ class Launch:
     started: str  # ISO 8601, UTC
     ended: str
     paired: bool = True  # False: the block was cut in two by a stop and finished later
+    number: int = 0  # from 1, in the order in which a run's records were written; 0: not told
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """What launches are put in order by: within a run not by the clock, which may be set back."""
+        return (self.run, self.number, self.started)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +141,17 @@ class Report:
     measures: Mapping[str, float | None] = field(default_factory=dict)
     sanity: tuple[Mapping[str, Scalar | None], ...] = ()  # {"check": …, "ok": …, numbers}
     group: Mapping[str, int] = field(default_factory=dict)
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # phase -> begin, end; CLOCK_MONOTONIC, s
     timer: str = ""
     sync: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One launch on one machine, good or failed."""
+    """One launch on one machine, good or failed.
+
+    In memory all is there as it was made; on disk what is too long lies in the trace, and its summary here.
+    """
 
     status: Status
     cell: CellKeys
@@ -153,10 +165,28 @@ class Record:
     failure: Failure | None = None
     environment: Environment | None = None
     container: ContainerUsed | None = None
-    telemetry: Mapping[str, Scalar] | None = None
+    telemetry: Telemetry | None = None
+    trace: Trace | None = None
     samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     cpu_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     warmup: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     measures: Mapping[str, float | None] = field(default_factory=dict)
     sanity: tuple[Mapping[str, Scalar | None], ...] = ()
-    schema: str = SCHEMA
+    summaries: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict)  # samples, … -> phase -> of the trace
+    schema: Literal["orch.record/1"] = SCHEMA
+
+    def count(self, phase: str) -> int:
+        """Return how many samples a phase has, here or in the trace."""
+        moved = self.summaries.get("samples", {}).get(phase)
+        return moved.n if moved else len(self.samples.get(phase, ()))
+
+    def least_s(self, phase: str) -> float | None:
+        """Return the shortest sample of a phase, None without any."""
+        moved = self.summaries.get("samples", {}).get(phase)
+        return moved.min if moved else min(self.samples.get(phase, ()), default=None)
+
+    def median_s(self, phase: str) -> float | None:
+        """Return the median sample of a phase, None without any."""
+        moved = self.summaries.get("samples", {}).get(phase)
+        values = self.samples.get(phase, ())
+        return moved.median if moved else statistics.median(values) if values else None

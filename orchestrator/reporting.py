@@ -10,7 +10,7 @@ from orchestrator.analysis.report import render_csv, render_json, render_markdow
 from orchestrator.analysis.tables import build_comparison
 from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.names import did_you_mean
-from orchestrator.store import RunFolder, list_runs, write_atomically
+from orchestrator.store import RunFolder, list_runs, save
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 
@@ -80,4 +80,4 @@ def render_comparison(comparison: Comparison, form: str) -> str:
 
 def save_comparison(folder: RunFolder, comparison: Comparison) -> None:
     """Keep the comparison beside its records, for programs."""
-    write_atomically(folder.path / "comparison.json", render_json(comparison))
+    save(folder.path / "comparison.json", render_json(comparison).encode())

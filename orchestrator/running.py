@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from types import FrameType
 
 from orchestrator import console
@@ -108,15 +107,15 @@ class Run:
             attempt = self.folder.next_attempt(one.prepared.cell.id, one.block)
             place = Place(block=one.block, position=one.position, paired=one.paired, attempt=attempt)
             record = measure(self.setting, one.prepared, place, gates[one.prepared.cell.id])
-            self._keep(record, keep)
-            progress.finish(what, describe(record))
+            progress.finish(what, describe(self._keep(record, keep)))
 
-    def _keep(self, record: Record, keep: Callable[[Record], None]) -> None:
-        """Save a record before anything else happens; an engine that failed the launch is waited for."""
-        self.folder.write_record(record)
-        keep(record)
-        if is_engine_failure(record):
+    def _keep(self, record: Record, keep: Callable[[Record], None]) -> Record:
+        """Save a record before anything else happens, and return it; an engine that failed the launch is waited for."""
+        stored = self.folder.write_record(record)
+        keep(stored)
+        if is_engine_failure(stored):
             await_engine(self.setting.engine)
+        return stored
 
     def _pass_gates(self, cells: Sequence[Prepared], keep: Callable[[Record], None]) -> dict[str, Gate]:
         gates: dict[str, Gate] = {}
@@ -127,8 +126,7 @@ class Run:
             progress.start(f"gate  {prepared.cell.id}")
             gate = pass_gate(self.setting, prepared, self.cache, self.folder.next_attempt(prepared.cell.id, None))
             if isinstance(gate, Record):
-                self._keep(gate, keep)
-                progress.finish(f"gate  {prepared.cell.id}", describe(gate))
+                progress.finish(f"gate  {prepared.cell.id}", describe(self._keep(gate, keep)))
             else:
                 gates[prepared.cell.id] = gate
                 progress.finish(f"gate  {prepared.cell.id}", describe_gate(gate))
@@ -179,11 +177,12 @@ def missing_launches(setting: Setting, cells: Sequence[Prepared], found: Sequenc
 def newest_of_each(records: Sequence[Record]) -> tuple[Record, ...]:
     """Return the last attempt of every launch; what kept a cell from being launched counts until it is launched."""
     newest = {(one.cell.id, one.launch.block): one for one in sorted(records, key=lambda one: one.launch.attempt)}
-    launched = {one.cell.id: one.launch.started for one in newest.values() if one.launch.block is not None}
+    # The last launch of a cell is the last of the sorted ones, which dict keeps.
+    launched = dict(sorted((one.cell.id, one.launch.order) for one in newest.values() if one.launch.block is not None))
     return tuple(
         one
         for one in newest.values()
-        if one.launch.block is not None or launched.get(one.cell.id, "") < one.launch.started
+        if one.launch.block is not None or launched.get(one.cell.id, one.launch.order) <= one.launch.order
     )
 
 
@@ -192,8 +191,7 @@ def describe(record: Record) -> str:
     if record.failure is not None:
         return f"{record.status}: {clean(record.failure.message) or clean(record.failure.kind)}"
     phase = record.protocol.phases[0]
-    samples = record.samples[phase]
-    return f"{phase} {seconds(median(samples))} × {len(samples)}"
+    return f"{phase} {seconds(record.median_s(phase) or 0.0)} × {record.count(phase)}"
 
 
 def describe_gate(gate: Gate) -> str:

@@ -1,14 +1,17 @@
 """The run folder: one JSON file per launch, written atomically and never changed; found again on resume."""
 
-import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 
@@ -16,14 +19,18 @@ from orchestrator.errors import ConfigurationError, DiskError, OrchError, Record
 from orchestrator.loading import read_record
 from orchestrator.records import Record
 from orchestrator.specs import Scalar
+from orchestrator.summaries import Trace
+from orchestrator.traces import cut, fits, record_bytes, separate, trace_bytes
 
 PLAN = "plan.json"
 _PARTIAL = ".partial"
+_STAMP = "%Y%m%dT%H%M%SZ"
+_NUMBERING = threading.Lock()  # each GPU has a thread that writes records
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RunFolder:
-    """One run: `runs/<id>/` with plan.json, records/, logs/ and comparison.json."""
+    """One run: `runs/<id>/` with plan.json, records/, traces/, logs/ and comparison.json."""
 
     path: Path
 
@@ -35,20 +42,35 @@ class RunFolder:
     def logs(self) -> Path:
         return self.path / "logs"
 
-    def write_record(self, record: Record) -> Path:
-        """Save a record for good; its name says cell, block and attempt. Raises DiskError if it cannot be."""
-        path = self._record_path(record.cell.id, record.launch.block, record.launch.attempt)
-        content = {"schema": record.schema, **dataclasses.asdict(record)}  # what it is stands first
-        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    def write_record(self, record: Record) -> Record:
+        """Save a record for good and return it as it lies there; its file name says cell, block and attempt.
+
+        What is too long for it goes to its trace; one that does not fit for another reason becomes a failed one, and
+        is kept whole in logs/. Raises DiskError if it cannot be written.
+        """
+        with _NUMBERING:
+            record = replace(record, launch=replace(record.launch, number=next(self._numbers)))
         if not self.path.is_dir():
             raise DiskError(f"{self.path}: the run folder is gone. Its records are lost; start again.")
-        try:
-            write_atomically(path, text)
-        except OSError as error:
-            raise DiskError(
-                f"{path}: cannot be written ({error.strerror}). Make room; the same command continues."
-            ) from error
-        return path
+        path = self.record_path(record)
+        stored, columns = separate(record)
+        trace = trace_bytes(columns) if columns else b""
+        if trace:
+            stored = replace(stored, trace=Trace(name=f"traces/{path.stem}.csv.gz", sha256=_sha256(trace)))
+        content = record_bytes(stored)
+        if not fits(content):
+            whole = self.logs / f"{path.stem}.whole.json"
+            save(whole, record_bytes(record))
+            stored = cut(stored, len(content), f"logs/{whole.name}")
+            content = record_bytes(stored)
+        elif stored.trace:
+            save(self.path / stored.trace.name, trace)
+        save(path, content)
+        return stored
+
+    def record_path(self, record: Record) -> Path:
+        """Return where a record lies."""
+        return self._record_path(record.cell.id, record.launch.block, record.launch.attempt)
 
     def next_attempt(self, cell_id: str, block: int | None) -> int:
         """Return the first attempt, from 1, that has no record yet: no record is ever written over."""
@@ -59,7 +81,7 @@ class RunFolder:
         records, complaints = [], []
         for path in sorted((self.path / "records").glob("*.json")):
             try:
-                records.append(read_record(path))
+                records.append(self._with_trace(read_record(path)))
             except RecordError as error:
                 complaints.append(str(error))
         return tuple(records), tuple(complaints)
@@ -76,6 +98,23 @@ class RunFolder:
                 path.rename(aside)
                 complaints.append(f"{error} Kept as {aside}; that launch is made again.")
         return tuple(complaints)
+
+    @cached_property
+    def _numbers(self) -> Iterator[int]:
+        """Count the records: none is ever removed, only set aside."""
+        return count(1 + sum(len(list((self.path / name).glob("*.json*"))) for name in ("records", "broken")))
+
+    def _with_trace(self, record: Record) -> Record:
+        """Say in a record what is wrong with its trace, if anything is."""
+        if record.trace is None:
+            return record
+        try:
+            found = _sha256((self.path / "traces" / Path(record.trace.name).name).read_bytes())
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+        else:
+            problem = "" if found == record.trace.sha256 else "is not the one that was written"
+        return replace(record, trace=replace(record.trace, problem=problem))
 
     def _record_path(self, cell_id: str, block: int | None, attempt: int) -> Path:
         place = "unmeasured" if block is None else f"block{block}"
@@ -114,14 +153,22 @@ class RunFolder:
 
 def create_run(runs: Path, plan: Mapping[str, object]) -> RunFolder:
     """Make a new run folder with its plan. Raises OrchError's UsageError if it cannot be written."""
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = RunFolder(path=runs / f"{now}-{secrets.token_hex(2)}")
+    folder = RunFolder(path=runs / f"{_next_stamp(runs)}-{secrets.token_hex(2)}")
     try:
         (folder.path / "records").mkdir(parents=True)
         write_atomically(folder.path / PLAN, json.dumps(plan, indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise UsageError(f"{folder.path}: cannot be written ({error.strerror}). Set `runs` in orch.toml.") from error
     return folder
+
+
+def _next_stamp(runs: Path) -> str:
+    """Return the time, or a second after the newest run: the newest is the last by name, wherever the clock is."""
+    stamp = datetime.now(UTC).replace(tzinfo=None)
+    for run in list_runs(runs):
+        with suppress(ValueError):  # renamed by its owner
+            stamp = max(stamp, datetime.strptime(run.id[:16], _STAMP) + timedelta(seconds=1))
+    return stamp.strftime(_STAMP)
 
 
 def list_runs(runs: Path) -> tuple[RunFolder, ...]:
@@ -141,19 +188,34 @@ def find_run(runs: Path, identity: Mapping[str, Scalar | None]) -> RunFolder | N
     return None
 
 
-def write_atomically(path: Path, text: str) -> None:
+def save(path: Path, content: bytes) -> None:
+    """Write a file of a run, whole. Raises DiskError with the remedy if it cannot be."""
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise DiskError(
+            f"{path}: cannot be written ({error.strerror}). Make room; the same command continues."
+        ) from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{secrets.token_hex(8)}{_PARTIAL}"
+    raw = content.encode() if isinstance(content, str) else content
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _sha256(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def slug(cell_id: str) -> str:

@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from orchestrator.analysis.columns import clean
+from orchestrator.analysis.observations import observations, some_of
 from orchestrator.records import Record
 
 Block = tuple[str, int]  # run, block
@@ -28,7 +28,7 @@ class Launches:
 def summarise(records: Sequence[Record], phase: str) -> Launches:
     """Sum up the records of one cell, n >= 1, in any order; seconds per iteration of one phase."""
     launched, unlaunched = _last_attempts(records)
-    newest = max(launched or unlaunched, key=lambda record: record.launch.started)
+    newest = max(launched or unlaunched, key=lambda record: record.launch.order)
     kept = [record for record in launched if record.cell.comparable == newest.cell.comparable]
     times = [(record, _median(record, phase)) for record in kept]
     good = [record for record, time_s in times if time_s is not None]
@@ -48,13 +48,13 @@ def summarise(records: Sequence[Record], phase: str) -> Launches:
 
 def _last_attempts(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """Return the last attempt of each block, and what kept the cell from being launched since, if anything did."""
-    ordered = sorted(records, key=lambda record: (record.launch.attempt, record.launch.started))
+    ordered = sorted(records, key=lambda record: (record.launch.attempt, record.launch.order))
     blocks = {_block(record): record for record in ordered if record.launch.block is not None}
-    latest = max((record.launch.started for record in blocks.values()), default="")
-    unlaunched = [record for record in ordered if record.launch.block is None and record.launch.started > latest]
+    latest = max(record.launch.order for record in blocks.values()) if blocks else ("", 0, "")
+    unlaunched = [record for record in ordered if record.launch.block is None and record.launch.order > latest]
     if blocks:
         unlaunched = [record for record in unlaunched if record.status != "unsupported"]
-    return list(blocks.values()), unlaunched[-1:]
+    return list(blocks.values()), sorted(unlaunched, key=lambda record: record.launch.order)[-1:]
 
 
 def _block(record: Record) -> Block:
@@ -63,9 +63,11 @@ def _block(record: Record) -> Block:
 
 def _median(record: Record, phase: str) -> float | None:
     """Return the launch median in seconds, None unless the launch is good and all its samples are times."""
-    samples = record.samples.get(phase, ()) if record.status == "ok" else ()
-    is_time = bool(samples) and all(math.isfinite(value) and value > 0 for value in samples)
-    return median(samples) if is_time else None
+    least_s, median_s = record.least_s(phase), record.median_s(phase)
+    if record.status != "ok" or least_s is None or median_s is None:
+        return None
+    is_time = least_s > 0 and all(math.isfinite(value) for value in record.samples.get(phase, ()))
+    return median_s if is_time else None
 
 
 def _reasons(bad: Sequence[Record], phase: str) -> str:
@@ -85,23 +87,17 @@ def _marks(good: Sequence[Record], phase: str) -> tuple[str, ...]:
 
     Without counts and loads, which the records have: cells with the same trouble share a footnote.
     """
-    short = [len(record.samples[phase]) for record in good if len(record.samples[phase]) < record.protocol.samples]
+    short = [record.count(phase) for record in good if record.count(phase) < record.protocol.samples]
     busy = [record for record in good if _is_busy(record)]
-    throttled = [record for record in good if (record.telemetry or {}).get("throttle")]
     compiled = [record for record in good if record.environment and record.environment.flags.get("jit")]
     cut = [record for record in good if not record.launch.paired]
     marks = (
         (short, f"{min(short, default=0)} samples in the time limit, fewer than asked for"),
-        (busy, f"busy machine: load above its CPUs before {_share(busy, good)}"),
-        (throttled, f"hardware throttling in {_share(throttled, good)}"),
+        (busy, f"busy machine: load above its CPUs before {some_of(busy, good)}"),
         (compiled, "the GPU's code was compiled from PTX at the start"),
-        (cut, f"not paired: a stop cut the block of {_share(cut, good)} in two"),
+        (cut, f"not paired: a stop cut the block of {some_of(cut, good)} in two"),
     )
-    return tuple(text for applies, text in marks if applies)
-
-
-def _share(some: Sequence[Record], good: Sequence[Record]) -> str:
-    return "every launch" if len(some) == len(good) else "some launches"
+    return (*(text for applies, text in marks if applies), *observations(good))
 
 
 def _is_busy(record: Record) -> bool:

@@ -26,6 +26,7 @@ class Ended:
     status: Literal["exited", "timeout"]
     exit_code: int | None
     log: str
+    elapsed_s: float
 
 
 def run_program(
@@ -36,7 +37,7 @@ def run_program(
     env: its whole environment, MARK included. cpus: logical CPUs it may use; empty: all.
     Raises OSError if it cannot be started. KeyboardInterrupt passes after everything is ended.
     """
-    deadline = time.monotonic() + timeout_s
+    began_s = time.monotonic()
     with _pinned(cpus):
         program = subprocess.Popen(
             argv,
@@ -49,19 +50,20 @@ def run_program(
         )
     log = _Tail()
     try:
-        timed_out = not _follow(program, log, deadline)
+        timed_out = not _follow(program, log, began_s + timeout_s)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
         kill_marked(env[MARK])
         program.wait()
+        elapsed_s = time.monotonic() - began_s
         if program.stdout is not None:
             log.read_rest(program.stdout.fileno())
             program.stdout.close()
     if timed_out:
-        return Ended(status="timeout", exit_code=None, log=log.text)
+        return Ended(status="timeout", exit_code=None, log=log.text, elapsed_s=elapsed_s)
     note = "\norch: killed by SIGKILL, not by orch: most likely out of memory.\n" if program.returncode == -9 else ""
-    return Ended(status="exited", exit_code=program.returncode, log=log.text + note)
+    return Ended(status="exited", exit_code=program.returncode, log=log.text + note, elapsed_s=elapsed_s)
 
 
 def kill_marked(mark: str) -> bool:

@@ -8,7 +8,19 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
     {"__init__", "errors", "specs", "hardware", "records", "summaries", "options"},
-    {"process", "machine", "console", "devices", "gpus", "names", "nvml", "sensors", "remedies", "shipped", "yaml_lines"},
+    {
+        "process",
+        "machine",
+        "console",
+        "devices",
+        "gpus",
+        "names",
+        "nvml",
+        "sensors",
+        "remedies",
+        "shipped",
+        "yaml_lines",
+    },
     {"loading", "definitions", "configuration", "keys", "interpreters"},
     {
         "engines",
@@ -30,8 +42,8 @@ LAYERS = (
     },
     {"analysis"},
     {"health", "adopting"},
-    {"prepared", "recording", "launching", "gating", "building", "recovering", "running", "doctor"},
-    {"workbench", "listing", "providing", "reporting", "beginning", "studies"},
+    {"prepared", "recording", "launching", "gating", "building", "recovering", "running"},
+    {"workbench", "doctor", "listing", "providing", "reporting", "beginning", "studies"},
     {"cli"},
     {"__main__"},
 )

@@ -22,20 +22,23 @@ def folder(tmp_path: Path) -> RunFolder:
     return create_run(tmp_path / "runs", {"identity": IDENTITY})
 
 
+def write(folder: RunFolder, record: Record) -> Path:
+    """Write a record and return where it lies."""
+    return folder.record_path(folder.write_record(record))
+
+
 def make_record(tmp_path: Path, block: int = 1, attempt: int = 1) -> Record:
     return measure(make_setting(tmp_path), make_prepared(tmp_path), Place(block=block, attempt=attempt), Gate())
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path, folder: RunFolder) -> None:
-    record = make_record(tmp_path)
+    written = folder.write_record(make_record(tmp_path))
 
-    folder.write_record(record)
-
-    assert folder.read_records() == ((record,), ())
+    assert folder.read_records() == ((written,), ())
 
 
 def test_a_record_begins_with_its_schema(tmp_path: Path, folder: RunFolder) -> None:
-    path = folder.write_record(make_record(tmp_path))
+    path = write(folder, make_record(tmp_path))
 
     first = next(iter(json.loads(path.read_text(encoding="utf-8")).items()))
 
@@ -43,7 +46,7 @@ def test_a_record_begins_with_its_schema(tmp_path: Path, folder: RunFolder) -> N
 
 
 def test_the_name_of_a_record_says_cell_block_and_attempt(tmp_path: Path, folder: RunFolder) -> None:
-    path = folder.write_record(make_record(tmp_path, block=2, attempt=3))
+    path = write(folder, make_record(tmp_path, block=2, attempt=3))
 
     assert path.name == "toy-1.0+cpu_step_steady_small.block2.attempt3.json"
 
@@ -81,8 +84,8 @@ def test_the_next_attempt_is_the_first_without_a_record(tmp_path: Path, folder: 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x00\xff", b'{"schema": "orch.record/9"}', b"[]"], ids=repr)
 def test_a_broken_record_is_set_aside_and_said(tmp_path: Path, folder: RunFolder, damage: bytes) -> None:
-    good = folder.write_record(make_record(tmp_path, block=1))
-    bad = folder.write_record(make_record(tmp_path, block=2))
+    good = write(folder, make_record(tmp_path, block=1))
+    bad = write(folder, make_record(tmp_path, block=2))
     bad.write_bytes(damage)
 
     (complaint,) = folder.set_broken_aside()
@@ -96,14 +99,14 @@ def test_a_broken_record_is_set_aside_and_said(tmp_path: Path, folder: RunFolder
 
 def test_records_broken_again_and_again_are_all_kept(tmp_path: Path, folder: RunFolder) -> None:
     for damage in ("one", "two"):
-        folder.write_record(make_record(tmp_path)).write_text(damage, encoding="utf-8")
+        write(folder, make_record(tmp_path)).write_text(damage, encoding="utf-8")
         folder.set_broken_aside()
 
     assert sorted(path.read_text(encoding="utf-8") for path in (folder.path / "broken").iterdir()) == ["one", "two"]
 
 
 def test_a_report_only_complains_of_a_broken_record(tmp_path: Path, folder: RunFolder) -> None:
-    path = folder.write_record(make_record(tmp_path))
+    path = write(folder, make_record(tmp_path))
     path.write_text("{", encoding="utf-8")
 
     records, complaints = folder.read_records()

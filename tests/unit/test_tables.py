@@ -28,6 +28,7 @@ from orchestrator.records import (
     Workload,
 )
 from orchestrator.store import RunFolder
+from orchestrator.summaries import Telemetry, TelemetrySummary, Trace
 
 BRAUN = Path(__file__).parents[2] / "suites" / "published" / "braun2018.csv"
 RECORDS = Path(__file__).parents[1] / "data" / "records"
@@ -83,6 +84,12 @@ def measured(
 
 def cell(image: str, medians_s: Sequence[float], *, implementation: str = "cudnn_lstm") -> list[Record]:
     return [measured(image, block, value, implementation=implementation) for block, value in enumerate(medians_s, 1)]
+
+
+def observed(record: Record, **seen: object) -> Record:
+    """Add what telemetry saw during the launch."""
+    summary = replace(TelemetrySummary(), **seen)  # type: ignore[arg-type]
+    return replace(record, telemetry=Telemetry(period_s=0.1, n=9, rate_hz=10, gaps=0, longest_gap_s=0, summary=summary))
 
 
 def lost(record: Record, status: Status = "failed", message: str = "no module named torch") -> Record:
@@ -367,6 +374,11 @@ def test_blocks_of_different_runs_are_not_paired() -> None:
         ("load", "busy machine: load above its CPUs before every launch"),
         ("samples", "1 samples in the time limit, fewer than asked for"),
         ("throttle", "hardware throttling in every launch"),
+        ("cap", "the GPU ran into its power limit in every launch"),
+        ("unobserved", "throttling was not observed in every launch: no telemetry of the GPU"),
+        ("foreign", "others computed on the GPU around every launch"),
+        ("steal", "the hypervisor took more than 1 % of the CPU time of every launch"),
+        ("trace", "the trace of a launch is not the one that was written; its summary is used"),
         ("jit", "the GPU's code was compiled from PTX at the start"),
     ],
 )
@@ -376,7 +388,12 @@ def test_what_weakens_a_time_is_its_footnote(change: str, note: str) -> None:
         changes = {
             "load": replace(record, launch=replace(record.launch, load=3.5)),
             "samples": replace(record, samples={"train_step": (0.1,)}),
-            "throttle": replace(record, telemetry={"throttle": 4}),
+            "throttle": observed(record, throttle=4, reasons={"sw_power_cap": 0.5}),
+            "cap": observed(record, throttle=0, reasons={"sw_power_cap": 0.5}),
+            "unobserved": replace(record, protocol=replace(record.protocol, device="cuda")),
+            "foreign": observed(record, foreign_processes=1),
+            "steal": observed(record, steal=0.02),
+            "trace": replace(record, trace=Trace(name="t", sha256="s", problem="is not the one that was written")),
             "jit": replace(record, environment=replace(record.environment, flags={"jit": True})),
         }
         return changes[change]

@@ -13,7 +13,7 @@ import harness
 
 VERSION = toy.__version__
 GATE_STEPS = 3  # a gate launch makes fewer
-GOOD = '{"status": "ok", "samples": {"train_step": [0.1, 0.1, 0.1, 0.1, 0.1]}}'
+GOOD = '{"status": "ok", "samples": {"train_step": [1e-5, 1e-5, 1e-5, 1e-5, 1e-5]}}'
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
