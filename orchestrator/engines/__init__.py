@@ -1,5 +1,6 @@
 """What an engine is: it builds image variants and launches jobs in them. `docker` and `venv` are the two."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,7 @@ class Outcome:
     files: Mapping[str, bytes]  # path below out/ -> content
     log: str  # stdout and stderr together, its last 64 KiB
     gpu_mode: str = "none"  # none | cdi | device_request | runtime
+    elapsed_s: float = math.inf  # from its start to its end; no time that it reports may be longer
 
 
 class Engine(Protocol):

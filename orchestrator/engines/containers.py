@@ -59,11 +59,13 @@ def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_byt
     try:
         api.create_container_from_config(container_config(image, job, gpu, memory_bytes), name)
         api.put_archive(name, WORK, pack_inputs(job.files, WRITABLE, USER_ID))
+        began_s = time.clock_gettime(time.CLOCK_BOOTTIME)  # the engine may be elsewhere, and this machine sleep
         api.start(name)
         status, exit_code = _await_end(api, name, job.timeout_s)
+        elapsed_s = time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
         files, refusal = _fetch_outputs(api, name)
         log = api.logs(name)[-LOG_AT_MOST_BYTES:].decode("utf-8", errors="replace") + refusal
-        return Outcome(status=status, exit_code=exit_code, files=files, log=log, gpu_mode=gpu.mode)
+        return Outcome(status=status, exit_code=exit_code, files=files, log=log, gpu_mode=gpu.mode, elapsed_s=elapsed_s)
     finally:
         remove_container(api, name)
 

@@ -127,8 +127,8 @@ class VenvEngine:
             raise EngineError(f"venv: cannot launch in {folder}: {error}. Check disk space and permissions.") from error
         finally:
             claim.release()
-        mode = "host" if job.gpu else "none"
-        return Outcome(status=ended.status, exit_code=ended.exit_code, files=files, log=ended.log + note, gpu_mode=mode)
+        outcome = Outcome(status=ended.status, exit_code=ended.exit_code, files=files, log=ended.log + note)
+        return replace(outcome, gpu_mode="host" if job.gpu else "none", elapsed_s=ended.elapsed_s)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         """End the processes and remove the folders of an orch that was killed; see Engine."""
