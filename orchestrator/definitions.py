@@ -25,7 +25,7 @@ from orchestrator.specs import (
 from orchestrator.yaml_lines import Node, read_yaml, shown_path
 
 SAMPLES_AT_LEAST = 5
-SAMPLES_AT_MOST = 2000  # what a record holds
+SAMPLES_AT_MOST = 20_000  # what a report holds, of several phases
 _AT_LEAST = {"warmup": 0, "samples": SAMPLES_AT_LEAST, "blocks": 1, "threads": 1, "phases": 1}
 _AT_MOST = {"warmup": SAMPLES_AT_MOST, "samples": SAMPLES_AT_MOST}
 
@@ -233,7 +233,7 @@ def _checked(node: Node, protocol: Protocol) -> Protocol:
             raise node.at((key,)).error(f"must be at least {least}, not {count}.")
     for key, most in _AT_MOST.items():
         if getattr(protocol, key) > most:
-            what = f"must be at most {most}, not {getattr(protocol, key)}: a record holds at most {most} samples."
+            what = f"must be at most {most}, not {getattr(protocol, key)}: a report holds at most {most} samples."
             raise node.at((key,)).error(f"{what} Longer samples say more.")
     for key in ("at_most_s", "timeout_s"):
         if not 0 < getattr(protocol, key) < math.inf:

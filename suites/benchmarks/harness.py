@@ -82,7 +82,8 @@ class Launch(object):
         self.phase, self.losses, self.gate, self.measures = "import", [], None, {}
         self.report = {
             "status": "ok", "failure": None, "environment": None, "samples": {}, "cpu_samples": {}, "warmup": {},
-            "measures": self.measures, "sanity": [], "group": {}, "timer": TIMER, "sync": ""}
+            "measures": self.measures, "sanity": [], "group": {}, "windows": {}, "timer": TIMER,
+            "sync": ""}
 
     def run(self):
         try:
@@ -166,6 +167,7 @@ class Launch(object):
         group = self.warm_up(workload, phase, start + self.protocol["at_most_s"] / 2)
         self.phase = "samples"
         samples = self.take_samples(workload, phase, group, start + self.protocol["at_most_s"])
+        self.report["windows"][phase] = [round(samples[0].start, 4), round(samples[-1].end, 4)]  # for the host's readings
         loop_s = samples[-1].end - samples[0].start - sum(sample.fetch for sample in samples)
         self.measures["loop_s"] = rounded(self.measures["loop_s"] + loop_s)
         return [sanity.check_synchronised(phase, samples), sanity.check_loop_time(phase, samples)]

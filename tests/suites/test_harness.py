@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -64,9 +65,12 @@ def test_all_scripts_compile_under_every_interpreter(version: str, tmp_path: Pat
 
 @pytest.mark.parametrize("version", PYTHONS)
 def test_a_launch_is_measured_under_every_interpreter(version: str, bench: Bench) -> None:
+    before = time.monotonic()
+
     launched = spin(bench, PYTHONS[version])
 
     report = launched.report
+    assert before < report.windows["train_step"][0] < report.windows["train_step"][1] < time.monotonic()
     assert (report.status, launched.exit_code) == ("ok", 0), report.failure
     assert report.environment is not None
     assert report.environment.python == version

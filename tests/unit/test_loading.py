@@ -123,7 +123,7 @@ def test_a_report_that_is_not_right_is_refused_with_the_reason(raw: bytes, reaso
 
 
 def test_a_report_that_is_too_large_is_refused_unread() -> None:
-    with pytest.raises(RecordError, match=r"1048577 bytes, more than 1048576"):
+    with pytest.raises(RecordError, match=r"8388609 bytes, more than 8388608"):
         parse_report(b" " * loading.REPORT_AT_MOST_BYTES + b"{")
 
 
