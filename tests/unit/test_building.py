@@ -256,8 +256,8 @@ def test_the_cost_counts_what_is_missing_and_what_lies_twice(tmp_path: Path) -> 
 
     cost = estimate_build([target], wheelhouse.missing_bytes)
 
-    # Two entries of 7 bytes: downloaded 14, a copy 14, unpacked 28, and 0.2 GB of base.
-    assert cost == BuildCost(download_bytes=14, disk_bytes=56 + 200_000_000, unknown_downloads=())
+    # Two entries of 7 bytes: downloaded 14, a copy 14, unpacked 64, and 0.2 GB of base.
+    assert cost == BuildCost(download_bytes=14, disk_bytes=92 + 200_000_000, unknown_downloads=())
 
 
 def test_too_little_disk_stops_before_anything_is_fetched(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from orchestrator.planning import (
     apply_profile,
     default_profile,
     estimate,
+    estimate_build,
     plan_cells,
     require_cells,
 )
@@ -226,10 +227,19 @@ def test_the_estimate_adds_downloads_disk_and_time() -> None:
 
     found = estimate(plan, {"lstm": BENCHMARK}, lambda _: 60, lambda target: target.image.version == "1.10")
 
-    # One image to build: 60 of its 100 bytes to fetch, 100 in the builder, 200 unpacked, a base of 0.2 GB.
-    assert (found.build.download_bytes, found.build.disk_bytes) == (60, 60 + 100 + 200 + 200_000_000)
+    # One image to build: 60 of its 100 bytes to fetch, 100 in the builder, 460 unpacked, a base of 0.2 GB.
+    assert (found.build.download_bytes, found.build.disk_bytes) == (60, 60 + 100 + 460 + 200_000_000)
     # 4 cells of 3 launches of 7 steps of 0.5 s; 5 s of start for those 3 and the gate; 45 s for one build.
     assert found.seconds == pytest.approx(4 * (3 * 3.5 + 4 * 5) + 45)
+
+
+def test_a_cuda_build_unpacks_to_half_as_much_as_a_cpu_build_of_its_size() -> None:
+    image = make_image("1.0", variants=(Variant(name="cu90", cuda="9.0"), Variant(name="cpu")))
+    cuda, cpu = (ImageVariant(image=image, variant=variant) for variant in image.variants)
+
+    disk = [estimate_build([target], lambda _: 1000).disk_bytes - 200_000_000 for target in (cuda, cpu)]
+
+    assert disk == [2 * 1000 + 2300, 2 * 1000 + 4600]
 
 
 def test_the_estimate_is_capped_by_the_time_of_a_phase_but_not_below_five_steps() -> None:
