@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
-from orchestrator.hardware import Machine
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.records import SuiteKeys
 from orchestrator.specs import Benchmark, Cell, Configuration, Image, ImageVariant, Implementation, Protocol, Variant
@@ -65,6 +65,12 @@ class FakeEngine:
 
     def discard(self, image: BuiltImage) -> None:
         raise AssertionError(image)
+
+    def check_gpu(self, gpu: Gpu) -> None:
+        raise AssertionError(gpu)
+
+    def end(self, run: str) -> None:
+        raise AssertionError(run)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         raise AssertionError(run)

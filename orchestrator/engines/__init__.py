@@ -66,6 +66,7 @@ class Outcome:
     files: Mapping[str, bytes]  # path below out/ -> content
     log: str  # stdout and stderr together, its last 64 KiB
     gpu_mode: str = "none"  # none | cdi | device_request | runtime
+    memory_bytes: int | None = None  # the limit it ran under
     elapsed_s: float = math.inf  # from its start to its end; no time that it reports may be longer
 
 
@@ -107,11 +108,17 @@ class Engine(Protocol):
     def discard(self, image: BuiltImage) -> None:
         """Remove an image that did not pass."""
 
+    def check_gpu(self, gpu: Gpu) -> None:
+        """Raise EngineError, with the remedy, if it says that it cannot hand over this GPU; starts nothing."""
+
     def launch(self, image: BuiltImage, job: Job) -> Outcome:
         """Run the job to its end, its timeout or its death, and remove whatever it left.
 
         Raises EngineError if the engine itself fails. KeyboardInterrupt passes after the removal.
         """
+
+    def end(self, run: str) -> None:
+        """End the launches of a run that are under way in other threads: each returns an outcome, or raises."""
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         """Remove what earlier runs left (of one run, or of all past their deadline); returns what was removed.

@@ -9,11 +9,12 @@ from typing import Literal
 
 import requests
 from docker.api import APIClient
-from docker.errors import NotFound
+from docker.errors import APIError
 
 from orchestrator.engines import LOG_AT_MOST_BYTES, OUTPUT_AT_MOST_BYTES, Job, Outcome
 from orchestrator.engines.archives import pack_inputs, unpack_outputs
 from orchestrator.engines.attachments import GpuAttachment
+from orchestrator.engines.environment import program_environment
 
 USER_ID = 1000
 WORK = "/orch"  # the launch's own volume: the one writable place that is copied into and out of
@@ -35,18 +36,7 @@ HARDENING: Mapping[str, object] = {
     "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},  # read whole, its end is kept
 }
 
-# User 1000 has no name in an image, and getpass.getuser() raises without USER.
-ENVIRONMENT: Mapping[str, str] = {
-    "USER": "orch",
-    "LOGNAME": "orch",
-    "HOME": f"{WORK}/home",
-    "TMPDIR": f"{WORK}/tmp",
-    "XDG_CACHE_HOME": f"{CACHE}/xdg",
-    "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor",
-    "TRITON_CACHE_DIR": f"{CACHE}/triton",
-    "CUDA_CACHE_PATH": f"{CACHE}/cuda",
-    "THEANO_FLAGS": f"base_compiledir={CACHE}/theano",
-}
+ENVIRONMENT = program_environment(WORK, CACHE)
 
 
 def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> Outcome:
@@ -56,6 +46,7 @@ def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_byt
     Raises docker's and requests' errors if the engine fails. KeyboardInterrupt passes after the removal.
     """
     name = f"orch-{uuid.uuid4().hex[:12]}"  # chosen here: known for the removal even if the answer is interrupted
+    memory_bytes = job.memory_bytes or memory_bytes
     try:
         api.create_container_from_config(container_config(image, job, gpu, memory_bytes), name)
         api.put_archive(name, WORK, pack_inputs(job.files, WRITABLE, USER_ID))
@@ -65,7 +56,15 @@ def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_byt
         elapsed_s = time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
         files, refusal = _fetch_outputs(api, name)
         log = api.logs(name)[-LOG_AT_MOST_BYTES:].decode("utf-8", errors="replace") + refusal
-        return Outcome(status=status, exit_code=exit_code, files=files, log=log, gpu_mode=gpu.mode, elapsed_s=elapsed_s)
+        return Outcome(
+            status=status,
+            exit_code=exit_code,
+            files=files,
+            log=log,
+            gpu_mode=gpu.mode,
+            memory_bytes=memory_bytes,
+            elapsed_s=elapsed_s,
+        )
     finally:
         remove_container(api, name)
 
@@ -81,7 +80,6 @@ def memory_limit(machine_bytes: int) -> int:
 
 def container_config(image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> dict[str, object]:
     """Describe the container of a job in the words of the engine's API."""
-    memory = job.memory_bytes or memory_bytes
     labels = container_labels(job)
     mounts: list[dict[str, object]] = [{"Type": "volume", "Target": WORK, "VolumeOptions": {"Labels": labels}}]
     if job.cache is not None:
@@ -98,8 +96,8 @@ def container_config(image: str, job: Job, gpu: GpuAttachment, memory_bytes: int
         "Labels": labels,
         "HostConfig": {
             **HARDENING,
-            "Memory": memory,
-            "MemorySwap": memory,  # none beyond it
+            "Memory": memory_bytes,
+            "MemorySwap": memory_bytes,  # none beyond it
             "CpusetCpus": ",".join(str(cpu) for cpu in job.cpus),
             "Mounts": mounts,
             "DeviceRequests": list(gpu.requests),
@@ -123,8 +121,15 @@ def remove_container(api: APIClient, name: str) -> None:
     """Kill and remove a container and its own volume; that it is gone already is no error."""
     try:
         api.remove_container(name, v=True, force=True)
-    except NotFound:
-        return
+    except APIError as error:
+        if error.status_code != 404 and "is already in progress" not in str(error):  # another thread's removal
+            raise
+
+
+def remove_containers(api: APIClient, run: str) -> None:
+    """Kill and remove the containers of a run that are there now."""
+    for entry in api.containers(all=True, filters={"label": ["orch=1", f"orch.run={run}"]}):
+        remove_container(api, entry["Id"])
 
 
 def remove_leftovers(api: APIClient, run: str | None) -> tuple[str, ...]:

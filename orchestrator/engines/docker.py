@@ -3,11 +3,11 @@
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import docker
 import requests
@@ -16,9 +16,10 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
-from orchestrator.engines.attachments import NO_DEVICE_DRIVER, NO_GPU, GpuAttachment, gpu_attachments
+from orchestrator.engines.attachments import NO_DEVICE_DRIVER, find_attachments
 from orchestrator.engines.buildx import bake, find_buildx
-from orchestrator.engines.containers import memory_limit, remove_leftovers, run_job
+from orchestrator.engines.containers import memory_limit, remove_containers, remove_leftovers, run_job
+from orchestrator.engines.facts import EngineFacts, read_facts
 from orchestrator.engines.images import (
     BUILDING,
     FINAL,
@@ -30,21 +31,11 @@ from orchestrator.engines.images import (
     rename_to_final,
 )
 from orchestrator.errors import EngineError
+from orchestrator.hardware import Gpu
+from orchestrator.remedies import find_remedy
 from orchestrator.specs import ImageVariant
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as the kernel says it -> as images do
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineFacts:
-    """What an engine says of itself in /info."""
-
-    platform: str
-    memory_bytes: int  # of its machine
-    host: str
-    storage: Path  # on that host
-    cdi_devices: tuple[str, ...]
-    runtimes: tuple[str, ...]
+T = TypeVar("T")
 
 
 class DockerEngine:
@@ -62,6 +53,11 @@ class DockerEngine:
         """Return name and version ("docker 28.5.2"). Raises EngineError with the remedy if it does not answer."""
         with _engine_errors():
             return f"docker {self._api.version()['Version']}"
+
+    def ask(self, question: Callable[[APIClient], T]) -> T:
+        """Return the answer to a question about the engine itself. Raises EngineError as check does."""
+        with _engine_errors():
+            return question(self._api)
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         """Say why the engine can never run the variant: another platform, as emulated times mean nothing."""
@@ -124,12 +120,16 @@ class DockerEngine:
             except ImageNotFound:
                 return
 
+    def check_gpu(self, gpu: Gpu) -> None:
+        """Raise EngineError if the engine cannot hand over a GPU; see Engine."""
+        find_attachments(gpu, self._facts)
+
     def launch(self, image: BuiltImage, job: Job) -> Outcome:
         """Run the job in a container of its own to its end, its timeout or its death, and remove it.
 
         Raises EngineError if the engine itself fails. KeyboardInterrupt passes after the removal.
         """
-        *others, last = self._attachments(job)
+        *others, last = find_attachments(job.gpu, self._facts)
         memory_bytes = memory_limit(self._facts.memory_bytes)
         with _engine_errors():
             for gpu in others:
@@ -139,6 +139,11 @@ class DockerEngine:
                     if NO_DEVICE_DRIVER not in str(error):
                         raise
             return run_job(self._api, image.digest, job, last, memory_bytes)
+
+    def end(self, run: str) -> None:
+        """Remove the containers of a run; see Engine."""
+        with _engine_errors():
+            remove_containers(self._api, run)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         """Remove containers and volumes of one run, or all that are past their deadline; returns their names.
@@ -159,20 +164,7 @@ class DockerEngine:
     @cached_property
     def _facts(self) -> EngineFacts:
         with _engine_errors():
-            info = self._api.info()
-        return EngineFacts(
-            platform=f"{info['OSType']}/{ARCHITECTURES.get(info['Architecture'], info['Architecture'])}",
-            memory_bytes=info["MemTotal"],
-            host=info["Name"],
-            storage=Path(info["DockerRootDir"]),
-            cdi_devices=tuple(device["ID"] for device in info.get("DiscoveredDevices") or ()),
-            runtimes=tuple(info.get("Runtimes") or ()),
-        )
-
-    def _attachments(self, job: Job) -> tuple[GpuAttachment, ...]:
-        if job.gpu is None:
-            return (NO_GPU,)
-        return gpu_attachments(job.gpu, self._facts.cdi_devices, self._facts.runtimes)
+            return read_facts(self._api)
 
     def _base_digest(self, reference: str, target: ImageVariant) -> str:
         self.check()
@@ -200,8 +192,10 @@ def _engine_errors() -> Iterator[None]:
     try:
         yield
     except (APIError, requests.RequestException) as error:
-        remedy = "Install nvidia-container-toolkit and restart docker." if NO_DEVICE_DRIVER in str(error) else ""
-        raise EngineError(f"docker: the engine reports: {_text(error)}. {remedy}".strip()) from error
+        remedy = find_remedy(_text(error))
+        raise EngineError(
+            f"docker: the engine reports: {_text(error)}. {remedy.remedy if remedy else ''}".strip()
+        ) from error
     except DockerException as error:
         raise EngineError(
             f"docker: no engine answers ({_text(error)}). Start Docker, make its socket yours (group docker), "

@@ -12,9 +12,11 @@ from uv import find_uv_bin
 from orchestrator import process
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.engines.claims import Claim, remove_leftovers, take_leftovers
+from orchestrator.engines.environment import launch_environment
 from orchestrator.engines.exchange import fetch_outputs, put_inputs
-from orchestrator.engines.local_process import MARK, kill_marked, run_program
+from orchestrator.engines.local_process import kill_marked, run_program
 from orchestrator.errors import EngineError, ProgramError
+from orchestrator.hardware import Gpu
 from orchestrator.interpreters import Interpreter, find_interpreter
 from orchestrator.specs import ImageVariant
 
@@ -35,6 +37,7 @@ class VenvEngine:
         self._launches = cache / "launches"
         self._caches = cache / "compile"
         self._env = env
+        self._under_way: dict[str, str] = {}  # mark of a launch -> its run
         self._claims: dict[str, Claim] = {}  # reference of an image that is built and not yet kept -> its folder
 
     def check(self) -> str:
@@ -111,10 +114,14 @@ class VenvEngine:
         if claim is not None:
             claim.release()
 
+    def check_gpu(self, gpu: Gpu) -> None:
+        """A process sees the GPUs that we see; see Engine."""
+
     def launch(self, image: BuiltImage, job: Job) -> Outcome:
         """Run the job as a process; see Engine."""
         claim = Claim(self._launches, note=job.labels.get("run", ""))
         python, folder = _interpreter_of(image), claim.folder
+        self._under_way[folder.name] = job.labels.get("run", "")
         cache = self._caches / job.cache if job.cache else folder / "cache"
         try:
             put_inputs(job.files, folder)
@@ -126,9 +133,16 @@ class VenvEngine:
         except OSError as error:
             raise EngineError(f"venv: cannot launch in {folder}: {error}. Check disk space and permissions.") from error
         finally:
+            self._under_way.pop(folder.name)
             claim.release()
         outcome = Outcome(status=ended.status, exit_code=ended.exit_code, files=files, log=ended.log + note)
         return replace(outcome, gpu_mode="host" if job.gpu else "none", elapsed_s=ended.elapsed_s)
+
+    def end(self, run: str) -> None:
+        """Kill the processes of a run; see Engine."""
+        for mark, owner in tuple(self._under_way.items()):
+            if owner == run:
+                kill_marked(mark)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         """End the processes and remove the folders of an orch that was killed; see Engine."""
@@ -191,33 +205,6 @@ class VenvEngine:
             inputs_sha256=context.inputs_sha256,
             lock_sha256=context.lock_sha256,
         )
-
-
-def launch_environment(python: Path, folder: Path, cache: Path, job: Job) -> dict[str, str]:
-    """Return the whole environment of a launch: nothing of the user's own but the way to the compiler.
-
-    python: the interpreter. folder: of the launch. cache: compile caches, kept or thrown away.
-    """
-    for path in (folder / "home", folder / "tmp", cache):
-        path.mkdir(parents=True, exist_ok=True)
-    return {
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
-        "LC_ALL": "C.UTF-8",
-        "USER": "orch",
-        "LOGNAME": "orch",
-        "HOME": f"{folder}/home",
-        "TMPDIR": f"{folder}/tmp",
-        "XDG_CACHE_HOME": f"{cache}/xdg",
-        "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
-        "TRITON_CACHE_DIR": f"{cache}/triton",
-        "CUDA_CACHE_PATH": f"{cache}/cuda",
-        "THEANO_FLAGS": f"base_compiledir={cache}/theano",
-        "CUDA_VISIBLE_DEVICES": (job.gpu.uuid or str(job.gpu.index)) if job.gpu else "",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        **job.env,
-        MARK: folder.name,
-    }
 
 
 def _folder_name(target: ImageVariant, inputs_sha256: str) -> str:

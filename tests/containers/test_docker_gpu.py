@@ -18,15 +18,16 @@ from orchestrator.specs import Image, ImageVariant, Variant
 pytestmark = pytest.mark.docker
 CDI_FOLDER = Path("/etc/cdi")
 LIST_DEVICES = b"import os; print(os.environ.get('GIVEN'), *(name for name in os.listdir('/dev') if 'nvidia' in name))"
+NAMES = ("0", "1", "1:0", "GPU-aaaaaaaa-0000", "MIG-cccccccc-2222")
 DEVICES = [
     {
         "name": name,
         "containerEdits": {
             "env": [f"GIVEN={name}"],
-            "deviceNodes": [{"path": f"/dev/nvidia{name}", "hostPath": "/dev/null"}],
+            "deviceNodes": [{"path": f"/dev/nvidia{name.replace(':', '.')}", "hostPath": "/dev/null"}],
         },
     }
-    for name in ("0", "1")
+    for name in NAMES
 ]
 
 
@@ -81,17 +82,39 @@ def image(client: DockerClient, python_base: str) -> BuiltImage:
     )
 
 
-def _job(index: int | None) -> Job:
-    gpu = None if index is None else Gpu(name="NVIDIA H100", compute="9.0", uuid="GPU-unlisted", index=index)
+def _job(gpu: Gpu | None) -> Job:
     return Job(argv=("python", "in/program.py"), files={"program.py": LIST_DEVICES}, timeout_s=60, gpu=gpu)
 
 
-@pytest.mark.parametrize("index", [0, 1])
-@pytest.mark.usefixtures("named_gpus")
-def test_a_launch_gets_its_gpu_by_cdi_and_no_other(image: BuiltImage, index: int) -> None:
-    outcome = DockerEngine({}).launch(image, _job(index))
+def _gpu(uuid: str, index: int, instance: int | None = None) -> Gpu:
+    return Gpu(name="NVIDIA H100", compute="9.0", uuid=uuid, index=index, instance=instance)
 
-    assert (outcome.gpu_mode, outcome.log) == ("cdi", f"{index} nvidia{index}\n")
+
+@pytest.mark.parametrize(
+    ("gpu", "given"),
+    [
+        (_gpu("GPU-unlisted", 0), "0"),
+        (_gpu("GPU-unlisted", 1), "1"),
+        (_gpu("GPU-aaaaaaaa-0000", 0), "GPU-aaaaaaaa-0000"),
+        (_gpu("MIG-unlisted", 1, 0), "1:0"),
+        (_gpu("MIG-cccccccc-2222", 1, 0), "MIG-cccccccc-2222"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.usefixtures("named_gpus")
+def test_a_launch_gets_its_gpu_by_cdi_and_no_other(image: BuiltImage, gpu: Gpu, given: str) -> None:
+    outcome = DockerEngine({}).launch(image, _job(gpu))
+
+    assert (outcome.gpu_mode, outcome.log) == ("cdi", f"{given} nvidia{given.replace(':', '.')}\n")
+
+
+@pytest.mark.usefixtures("named_gpus")
+def test_a_gpu_that_the_engine_does_not_list_is_refused_before_anything_starts() -> None:
+    engine = DockerEngine({})
+
+    engine.check_gpu(_gpu("GPU-unlisted", 1))
+    with pytest.raises(EngineError, match=r"no CDI device for GPU 7 .* Renew their list"):
+        engine.check_gpu(_gpu("GPU-unlisted", 7))
 
 
 @pytest.mark.usefixtures("named_gpus")
@@ -103,4 +126,4 @@ def test_a_launch_on_the_cpu_gets_no_gpu(image: BuiltImage) -> None:
 
 def test_an_engine_that_knows_no_gpu_is_an_error_with_a_remedy(image: BuiltImage) -> None:
     with pytest.raises(EngineError, match=r"could not select device driver .* Install nvidia-container-toolkit"):
-        DockerEngine({}).launch(image, _job(0))
+        DockerEngine({}).launch(image, _job(_gpu("GPU-unlisted", 0)))

@@ -2,9 +2,11 @@
 
 import json
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -12,10 +14,11 @@ from types import FrameType
 import pytest
 from docker import DockerClient
 
-from orchestrator.engines import BuiltImage, Job, Outcome
+from orchestrator.engines import BuiltImage, Job
 from orchestrator.engines.attachments import NO_GPU
 from orchestrator.engines.containers import cache_volume, container_config, memory_limit
 from orchestrator.engines.docker import DockerEngine
+from orchestrator.errors import EngineError
 from orchestrator.specs import Image, ImageVariant, Variant
 
 pytestmark = pytest.mark.docker
@@ -147,7 +150,28 @@ def test_files_come_out_and_the_container_is_gone(engine: DockerEngine, image: B
 
     outcome = engine.launch(image, _job(run, program))
 
-    assert outcome == Outcome(status="exited", exit_code=0, files={"a/b.bin": bytes(range(256))}, log="said\n")
+    assert (outcome.status, outcome.exit_code, outcome.log) == ("exited", 0, "said\n")
+    assert outcome.files == {"a/b.bin": bytes(range(256))}
+
+
+def test_launches_of_a_run_that_is_ended_from_another_thread_return_and_leave_nothing(
+    engine: DockerEngine, image: BuiltImage, client: DockerClient, run: str
+) -> None:
+    sleeping = [threading.Thread(target=_launch_in_vain, args=(engine, image, run)) for _ in range(2)]
+    for one in sleeping:
+        one.start()
+    while any(one.is_alive() for one in sleeping):
+        if len(client.containers.list(filters={"label": f"orch.run={run}"})) == 2:
+            engine.end(run)
+    other = engine.launch(image, _job(f"{run}-other", "print('untouched')"))
+
+    assert other.log == "untouched\n"
+    assert _left_of(client, run) == []
+
+
+def _launch_in_vain(engine: DockerEngine, image: BuiltImage, run: str) -> None:
+    with suppress(EngineError):  # its container may be gone before or after its end is seen
+        assert engine.launch(image, _job(run, "import time; time.sleep(60)")).exit_code != 0
 
 
 def test_a_failing_program_shows_its_exit_code_and_what_it_said(
@@ -186,6 +210,7 @@ def test_a_launch_without_a_limit_of_its_own_leaves_memory_for_the_machine(
 
     page = 4096
     assert int(outcome.log) // page == memory_limit(client.info()["MemTotal"]) // page
+    assert outcome.memory_bytes == memory_limit(client.info()["MemTotal"])
 
 
 def test_a_program_that_takes_too_much_memory_ends_as_oom(engine: DockerEngine, image: BuiltImage, run: str) -> None:

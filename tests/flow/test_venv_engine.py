@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -388,6 +389,22 @@ def test_an_interrupt_ends_the_launch_leaves_nothing_and_passes(shared: tuple[Ho
     assert list((shared[0].cache / "launches").iterdir()) == []
 
 
+def test_launches_of_a_run_that_is_ended_from_another_thread_return(shared: tuple[House, BuiltImage]) -> None:
+    house, image = shared
+    code = b"import time; open('out/begun', 'w').close(); time.sleep(60)"
+    job = Job(argv=("python", "in/x.py"), files={"x.py": code}, timeout_s=60.0, labels={"run": "ended"})
+
+    with ThreadPoolExecutor(2) as pool:
+        launched = [pool.submit(house.engine.launch, image, job) for _ in range(2)]
+        while not all(one.done() for one in launched):
+            if len(list(house.cache.glob("launches/*/out/begun"))) == 2:
+                house.engine.end("another")
+                house.engine.end("ended")
+
+    assert [one.result().exit_code for one in launched] == [-9, -9]
+    assert list((house.cache / "launches").iterdir()) == []
+
+
 def test_what_a_killed_orch_left_is_reaped_and_what_lives_is_not(shared: tuple[House, BuiltImage]) -> None:
     house, image = shared
     killed, living = start_launch(house, image, "killed"), start_launch(house, image, "living")
@@ -414,7 +431,9 @@ from types import SimpleNamespace
 from orchestrator.engines import Job
 from orchestrator.engines.venv import VenvEngine
 job = Job(argv=("python", "-c", {job!r}), files={{}}, timeout_s=100.0, labels={{"run": {run!r}}})
-VenvEngine(Path({str(house.cache)!r}), {{}}).launch(SimpleNamespace(reference={image.reference!r}), job)
+target = SimpleNamespace(image=SimpleNamespace(own_python=None))
+image = SimpleNamespace(reference={image.reference!r}, target=target, env={{}})
+VenvEngine(Path({str(house.cache)!r}), {{}}).launch(image, job)
 """
     orch = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     deadline = time.monotonic() + 30

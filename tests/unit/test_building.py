@@ -11,6 +11,7 @@ import pytest
 from orchestrator.building import NotBuilt, Workshop, build_images, check_space, find_built
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.errors import ConfigurationError, DiskError, EngineError, UsageError
+from orchestrator.hardware import Gpu
 from orchestrator.locking import Lock, Pin, write_lock
 from orchestrator.planning import BuildCost, estimate_build
 from orchestrator.specs import Image, ImageVariant, Variant
@@ -86,6 +87,12 @@ class FakeEngine:
         assert job.files["check.py"] == b"check"
         said = {**self.says, "version": self.says.get(image.target.name, image.target.image.version)}
         return Outcome(status="exited", exit_code=0, files={"check.json": json.dumps(said).encode()}, log="")
+
+    def check_gpu(self, gpu: Gpu) -> None:
+        raise AssertionError(gpu)
+
+    def end(self, run: str) -> None:
+        raise AssertionError(run)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         return (run,) if run else ()
