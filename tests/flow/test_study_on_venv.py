@@ -413,6 +413,19 @@ def test_locked_resolves_nothing(toy: Toy) -> None:
     assert "orch lock toy-1.0.0+cpu" in toy.records()[0]["failure"]["message"]  # type: ignore[index]
 
 
+def test_locked_builds_what_has_a_lock_and_names_the_remedy_for_the_rest(toy: Toy) -> None:
+    (toy.project / "images" / "toy" / "locks" / "toy-1.0.0+cpu.txt").unlink()
+
+    ended = toy.orch("build", "toy-{1.0.0,2.0.0}", "--engine", "venv", "--locked", "--json")
+
+    assert ended.exit_code == 3
+    unlocked, locked = json.loads(ended.stdout)
+    assert (unlocked["image"], unlocked["state"]) == ("toy-1.0.0+cpu", "unsupported")
+    assert "it has no lock, and --locked resolves nothing. Make one: orch lock toy-1.0.0+cpu" in unlocked["text"]
+    assert (locked["image"], locked["state"]) == ("toy-2.0.0+cpu", "there")
+    assert not (toy.project / "images" / "toy" / "locks" / "toy-1.0.0+cpu.txt").exists()
+
+
 def test_a_wheel_that_changed_since_the_lock_is_named_and_not_used(toy: Toy, tmp_path: Path) -> None:
     changed = tmp_path / "wheels"
     shutil.copytree(toy.wheels, changed)
