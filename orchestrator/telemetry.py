@@ -74,7 +74,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join(PATIENCE_S)
+        self._thread.join(PATIENCE_S if self._ready.is_set() else 0.0)
 
     def telemetry(self, windows: Mapping[str, Window]) -> Telemetry:
         """Sum up the readings.

@@ -8,36 +8,9 @@ import pytest
 
 from orchestrator import loading
 from orchestrator.errors import RecordError
-from orchestrator.hardware import Gpu, Machine
 from orchestrator.loading import parse_gate, parse_report, read_record
-from orchestrator.records import (
-    CellKeys,
-    ImageUsed,
-    Launch,
-    ProtocolUsed,
-    Provenance,
-    Record,
-    SuiteKeys,
-    Workload,
-)
-
-GPU = Gpu(name="NVIDIA H200", compute="9.0", driver="580.65.06")
-RECORD = Record(
-    status="ok",
-    cell=CellKeys(id="a-1.0+cpu/b/c/d", key="sha256:1", comparable="sha256:2"),
-    suite=SuiteKeys(name="s", profile=None, sha256="0"),
-    launch=Launch(run="r", row="b/c/d", block=1, position=1, order_seed=1, attempt=1, load=0.5, started="", ended=""),
-    workload=Workload(benchmark="b", implementation="c", configuration="d", parameters={"n": 3}, code_sha256="0"),
-    protocol=ProtocolUsed(
-        phases=("step",), warmup=0, samples=5, at_most_s=1.5, precision="ieee", caches="warm", threads=1, cpuset="1"
-    ),
-    image=ImageUsed(name="a-1.0", variant="cpu"),
-    machine=Machine(id="m", cpu="c", cores=2, cpus=(0, 1), memory_bytes=1, kernel="6", gpus=(GPU,)),
-    provenance=Provenance(orch="0.1.0", command=("orch", "run")),
-    samples={"step": (0.5, 0.25)},
-    measures={"import_s": None},
-    sanity=({"check": "loss_falls", "ok": True, "first": 2.5, "steps": 3, "last": None},),
-)
+from orchestrator.records import Record
+from tests.records import RECORD
 
 
 def text_of(record: Record) -> str:
@@ -120,6 +93,37 @@ def test_a_report_that_is_not_right_is_refused_with_the_reason(raw: bytes, reaso
 
     assert str(caught.value).startswith("not a report: ")
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("times", "reason"),
+    [
+        ('"samples": {"step": [1e308]}', "samples.step: 1e+308 s is longer than the launch"),
+        ('"samples": {"step": [1e308, 1e308]}', "samples.step: 1e+308 s is longer than the launch"),
+        ('"samples": {"step": [4, 4, 4]}', "samples.step: 12 s in all, longer than the launch"),
+        ('"samples": {"step": [1]}, "group": {"step": 11}', "samples.step: 11 s in all, longer than the launch"),
+        ('"samples": {"step": [1]}, "group": {"step": -1}', "group.step is no count of iterations"),
+        ('"samples": {"step": [1]}, "group": {"step": 1' + "0" * 400 + "}", "group.step is no count of iterations"),
+        ('"samples": {"step": [5e-324]}', "samples.step: 5e-324 is no duration"),
+        ('"warmup": {"step": [1e308]}', "warmup.step: 1e+308 s is longer than the launch"),
+        ('"warmup": {"step": [-1]}', "warmup.step: -1.0 is no duration"),
+        ('"cpu_samples": {"step": [-1]}', "cpu_samples.step: from -1.0 to -1.0 s is no CPU time"),
+        ('"cpu_samples": {"step": [1, 1e308]}', "cpu_samples.step: from 1.0 to 1e+308 s is no CPU time"),
+    ],
+)
+def test_times_that_a_launch_of_ten_seconds_cannot_have_are_refused(times: str, reason: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        parse_report(b'{"status": "failed", ' + times.encode() + b"}", elapsed_s=10.0)
+
+    assert str(caught.value) == f"not a report: {reason}."
+
+
+def test_times_that_a_launch_of_ten_seconds_can_have_are_taken() -> None:
+    report = parse_report(
+        b'{"status": "ok", "samples": {"step": [5.0, 5.05]}, "cpu_samples": {"step": [0, 64]}}', elapsed_s=10.0
+    )
+
+    assert report.samples == {"step": (5.0, 5.05)}
 
 
 def test_a_report_that_is_too_large_is_refused_unread() -> None:

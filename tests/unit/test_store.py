@@ -1,7 +1,9 @@
 """The run folder: whole files, nothing written over, broken records set aside, one run at a time."""
 
+import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from orchestrator.launching import measure
 from orchestrator.prepared import Gate, Place
 from orchestrator.records import Record
 from orchestrator.store import RunFolder, create_run, find_run, list_runs, slug, write_atomically
+from orchestrator.traces import RECORD_AT_MOST_BYTES
 from tests.launches import make_prepared, make_setting
+from tests.records import RECORD
 
 IDENTITY = {"suite": "toy", "profile": None}
 
@@ -35,6 +39,93 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path, folder: RunFolder) -
     written = folder.write_record(make_record(tmp_path))
 
     assert folder.read_records() == ((written,), ())
+
+
+def test_records_are_numbered_in_the_order_they_were_written_whatever_the_clock_said(folder: RunFolder) -> None:
+    late, early = (replace(RECORD.launch, block=block, started=at) for block, at in ((1, "2027-"), (2, "2026-")))
+
+    written = [folder.write_record(replace(RECORD, launch=launch)) for launch in (late, early)]
+
+    assert [record.launch.number for record in written] == [1, 2]
+    assert max(written, key=lambda record: record.launch.order).launch.block == 2
+
+
+def test_numbers_go_on_where_a_run_is_continued_and_a_record_was_set_aside(tmp_path: Path, folder: RunFolder) -> None:
+    for block in (1, 2):
+        write(folder, make_record(tmp_path, block=block)).write_text("{", encoding="utf-8")
+    folder.set_broken_aside()
+
+    again = RunFolder(path=folder.path).write_record(make_record(tmp_path, block=1))
+
+    assert again.launch.number == 3
+
+
+def test_a_run_comes_after_every_other_by_name_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for name in ("29991231T235958Z-ffff", "20260101T000000Z-0000", "0 my own name"):
+        write_atomically(runs / name / "plan.json", json.dumps({"identity": IDENTITY}))
+
+    made = create_run(runs, {"identity": IDENTITY})
+
+    assert made.id.startswith("29991231T235959Z-")
+    assert find_run(runs, IDENTITY) == made
+
+
+def test_long_samples_lie_in_a_trace_whose_hash_the_record_names(folder: RunFolder) -> None:
+    folder.write_record(replace(RECORD, samples={"step": (0.5,) * 2001}))
+
+    ((record,), _) = folder.read_records()
+
+    assert record.trace is not None
+    content = (folder.path / record.trace.name).read_bytes()
+    assert record.trace.name == "traces/a-1.0+cpu_b_c_d.block1.attempt1.csv.gz"
+    assert record.trace.sha256 == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert (record.trace.problem, record.count("step"), record.median_s("step")) == ("", 2001, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (Path.unlink, "cannot be read (No such file or directory)"),
+        (lambda path: path.write_bytes(b""), "is not the one that was written"),
+    ],
+    ids=["missing", "changed"],
+)
+def test_a_record_whose_trace_is_lost_is_read_and_says_so(
+    folder: RunFolder, damage: Callable[[Path], object], problem: str
+) -> None:
+    written = folder.write_record(replace(RECORD, samples={"step": (0.5,) * 2001}))
+    assert written.trace is not None
+    damage(folder.path / written.trace.name)
+
+    (records, complaints) = folder.read_records()
+
+    assert [record.trace and record.trace.problem for record in records] == [problem]
+    assert (records[0].median_s("step"), complaints) == (0.5, ())
+
+
+def test_a_trace_is_looked_for_in_its_own_run_only(folder: RunFolder) -> None:
+    written = folder.write_record(replace(RECORD, samples={"step": (0.5,) * 2001}))
+    path = folder.record_path(written)
+    elsewhere = path.read_text(encoding="utf-8").replace('"traces/', '"../../../etc/')
+    path.write_text(elsewhere, encoding="utf-8")
+
+    ((record,), _) = folder.read_records()
+
+    assert record.trace is not None
+    assert (record.trace.name.startswith("../"), record.trace.problem) == (True, "")
+
+
+def test_a_record_that_does_not_fit_is_a_failed_one_and_kept_whole(folder: RunFolder) -> None:
+    measures = {f"m{number}": float(number) for number in range(5000)}
+
+    stored = folder.write_record(replace(RECORD, measures=measures))
+
+    whole = folder.logs / "a-1.0+cpu_b_c_d.block1.attempt1.whole.json"
+    assert (stored.status, stored.failure and stored.failure.kind) == ("failed", "RecordTooLarge")
+    assert folder.read_records() == ((stored,), ())
+    assert folder.record_path(stored).stat().st_size <= RECORD_AT_MOST_BYTES
+    assert json.loads(whole.read_text(encoding="utf-8"))["measures"] == measures
 
 
 def test_a_record_begins_with_its_schema(tmp_path: Path, folder: RunFolder) -> None:
