@@ -164,7 +164,7 @@ def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:
         target=target,
         folder=target.image.folder,
         base=base,
-        installer=find_installer(target.image.folder.parent, target.image.python).file,
+        installer=find_installer(target.image.folder.parent, target.python).file,
         inputs_sha256=inputs_sha256(dockerfile, base, lock),
         lock_sha256=lock_sha256(lock),
     )

@@ -120,7 +120,7 @@ def _load_image(root: Node, row: Node, folder: Path) -> Image:
     try:
         version_key(version)
     except ValueError as error:
-        raise row.error(f"'{version}' is not a version such as 1.10.2 or 0.1.12_2.") from error
+        raise row.error(f"'{version}' is not a version such as 1.10.2, 0.1.12_2 or 1.10.2-py36.") from error
     image = build(
         Image,
         row,
@@ -130,13 +130,25 @@ def _load_image(root: Node, row: Node, folder: Path) -> Image:
         version=version,
         folder=folder,
         line=row.line,
-        variants=tuple(build(Variant, node, name=name) for name, node in row.required("variants").mapping().items()),
+        variants=tuple(build(Variant, node, name=name) for name, node in row.entries("variants").items()),
     )
-    if not re.fullmatch(r"\d+\.\d+\.\d+", image.python):
-        raise row.required("python").error(f"is '{image.python}'. Write the full patch version, such as 3.6.15.")
-    if not image.requirements or not image.variants:
-        raise row.error("needs at least one requirement, the framework first, and one variant.")
+    if not image.unavailable:
+        _check_row(row, image)
     return image
+
+
+def _check_row(row: Node, image: Image) -> None:
+    """Refuse a row that nothing can be built from."""
+    for node in (row, *(row.at(("variants", one.name)) for one in image.variants if one.python)):
+        python = node.required("python")
+        if not re.fullmatch(r"\d+\.\d+\.\d+", python.text()):
+            raise python.error(f"is {python.kind}. Write the full patch version, such as 3.6.15.")
+    named = re.search(r"-py(\d)(\d+)$", image.version)
+    if named and not image.python.startswith(f"{named[1]}.{named[2]}."):
+        raise row.required("python").error(f"is '{image.python}', but the row's name says {named[1]}.{named[2]}.")
+    row.required("base")
+    if not row.required("requirements").items() or not row.required("variants").mapping():
+        raise row.error("needs at least one requirement, the framework first, and one variant.")
 
 
 def _load_implementation(name: str, node: Node, scripts: Node) -> Implementation:

@@ -140,6 +140,7 @@ def list_project(bench: Workbench) -> Json:
             image.name: {
                 "python": image.python,
                 "released": image.released,
+                "unavailable": image.unavailable or None,
                 "variants": [variant.name for variant in image.variants],
                 "locked": [
                     variant.name for variant in image.variants if is_locked(ImageVariant(image=image, variant=variant))
@@ -162,7 +163,8 @@ def render_project(bench: Workbench) -> str:
             " ".join(
                 variant.name + ("*" if is_locked(ImageVariant(image=image, variant=variant)) else "")
                 for variant in image.variants
-            ),
+            )
+            or "published only",
         )
         for image in load_images(project)
     ]

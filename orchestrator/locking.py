@@ -140,7 +140,7 @@ def requirements(lock: Lock) -> str:
 def check_lock(lock: Lock, target: ImageVariant) -> None:
     """Raise LockError if a lock was made for another state of its row."""
     remedy = f"Make the lock anew: orch lock {target.name}"
-    for what, locked, wanted in (("python", lock.python, target.image.python), ("base", lock.base, target.image.base)):
+    for what, locked, wanted in (("python", lock.python, target.python), ("base", lock.base, target.base)):
         if locked != wanted:
             raise LockError(f"{target.lock_path}: locked for {what} {locked}, the row says {wanted}. {remedy}")
     versions = {canonicalize_name(pin.name): pin.version for pin in lock.pins}

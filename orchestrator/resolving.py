@@ -53,8 +53,8 @@ def lock_image(target: ImageVariant, env: Mapping[str, str], base_digest: str | 
     """
     lock = Lock(
         image=target.name,
-        python=target.image.python,
-        base=target.image.base,
+        python=target.python,
+        base=target.base,
         base_digest=base_digest,
         date=datetime.now(UTC).date().isoformat(),
         pins=resolve(target, target.requirements, env),
@@ -71,8 +71,7 @@ def resolve(target: ImageVariant, requirements: Sequence[str], env: Mapping[str,
     indexes = read_indexes(env)
     packages = _resolve_anywhere(target, requirements, indexes, env)
     urls = {name.strip().lower(): url.strip() for name, at, url in (r.partition("@") for r in requirements) if at}
-    chosen = [(package, _best(_files(package), target.image.python)) for package in packages]
-    sizes = _sizes([file for _, file in chosen], indexes.certificates)
+    chosen = with_sizes([_best(_files(package), target.python) for package in packages], indexes)
     return tuple(
         Pin(
             name=str(package["name"]),
@@ -118,8 +117,8 @@ def _compile(
         asked.write_text("\n".join(exact(one) for one in requirements), encoding="utf-8")
         argv = (
             *(find_uv_bin(), "pip", "compile", "--quiet", "--no-config", "--no-build", "--no-header", "--no-annotate"),
-            *("--python", sys.executable, "--python-version", target.image.python),
-            *("--python-platform", f"x86_64-manylinux_2_{_GLIBC}", "--format", "pylock.toml", *arguments, str(asked)),
+            *("--python", sys.executable, "--python-version", target.python),
+            *("--python-platform", f"x86_64-manylinux_2_{GLIBC}", "--format", "pylock.toml", *arguments, str(asked)),
         )
         return process.run(argv, timeout_s=_TIMEOUT_S, env=env, cwd=Path(folder), check=False)
 

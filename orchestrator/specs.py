@@ -29,6 +29,8 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
+    python: str | None = None  # in place of the image's, where it stands on another base
+    base: str | None = None
 class Image:
     """One framework version: a row of `images/<family>/versions.yaml`."""
 
@@ -36,16 +38,19 @@ class Image:
     framework: str
     version: str
     released: str
-    python: str  # full patch version, 3.6.15
-    base: str
-    requirements: tuple[str, ...]
-    variants: tuple[Variant, ...]  # oldest CUDA first, cpu last
     folder: Path  # of the family: Dockerfile, versions.yaml, locks/
     platform: str = "linux/amd64"
     source: str = ""
     line: int = 0  # in versions.yaml
     variant_is_named: bool = False  # the only variant was asked for: it is taken on the CPU too
     own_python: Path | None = None  # an interpreter of the user's, in place of a built image
+    python: str = ""  # full patch version, 3.6.15
+    base: str = ""
+    requirements: tuple[str, ...] = ()
+    variants: tuple[Variant, ...] = ()  # oldest CUDA first, cpu last
+    unavailable: str = ""  # why there is nothing to build: the system is only named, beside what was published of it
+    needs_container: bool = False  # its Dockerfile does more than install wheels
+    build_requirements: tuple[str, ...] = ()  # what makes wheels of its source archives; never in the image
 
     @property
     def name(self) -> str:
@@ -72,6 +77,19 @@ class ImageVariant:
 
     @property
     def lock_path(self) -> Path:
+    @property
+    def python(self) -> str:
+        return self.variant.python or self.image.python
+
+    @property
+    def base(self) -> str:
+        return self.variant.base or self.image.base
+
+    @property
+    def states_closure(self) -> bool:
+        """Whether the row lists all that is installed, because no resolver can know it."""
+        return bool(self.image.build_requirements) or self.python.startswith("2.")
+
         return self.image.folder / "locks" / f"{self.name}.txt"
 
 

@@ -27,6 +27,8 @@ def choose_variant(image: Image, gpu: Gpu | None, locked: Callable[[ImageVariant
     Rule: native code runs on the same major with an equal or higher minor; full PTX on any higher capability; partial
     PTX counts for nothing. Source: CUDA C++ Programming Guide, "Compute Capabilities".
     """
+    if image.unavailable:
+        return image.unavailable
     return _choose_for_cpu(image, locked) if gpu is None else _choose_for_gpu(image, gpu)
 
 

@@ -185,7 +185,7 @@ class Workbench:
 
     def base_digest(self, target: ImageVariant) -> str | None:
         """Return the digest of a base image as its registry has it now; None if none answers."""
-        if target.image.base in self.settings.mirrors:
+        if target.base in self.settings.mirrors:
             return None  # a lock is for everybody
         try:
             return self.open_engine("docker").resolve_base(target, None).partition("@")[2] or None

@@ -73,7 +73,7 @@ class DockerEngine:
 
         base_digest: from the lock; a mirror has its own. Raises EngineError if the base is neither here nor to be had.
         """
-        base = target.image.base
+        base = target.base
         name = self._mirrors.get(base, base)
         reference = f"{name}@{base_digest}" if base_digest and base not in self._mirrors else name
         if reference not in self._bases:
@@ -174,7 +174,7 @@ class DockerEngine:
             raise EngineError(
                 f"docker: {target.image.name} needs the base image {reference}, which is neither on this engine nor "
                 f"to be had from its registry: {_text(error)}\nConnect to the registry, or name another image in "
-                f'orch.toml under [mirrors]: "{target.image.base}" = "…".'
+                f'orch.toml under [mirrors]: "{target.base}" = "…".'
             ) from error
 
     def _built(self, context: BuildContext, reasons: Mapping[str, str]) -> BuiltImage | str:

@@ -50,12 +50,14 @@ class VenvEngine:
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         """Say why a variant cannot run here; see Engine."""
-        python = target.image.python
+        python = target.python
         if python.startswith("2."):
             return f"Python {python} needs the docker engine"
         if find_interpreter(python, self._env) is None:
             minor = ".".join(python.split(".")[:2])
             how = f"uv python install {minor}" if int(minor.split(".")[1]) >= 8 else f"pyenv install {python}"
+        if target.image.needs_container or target.variant.base:
+            return "needs the docker engine: its image holds more than wheels"
             return f"no Python {minor} on this machine ({how}), or use the docker engine"
         return None
 
@@ -155,7 +157,7 @@ class VenvEngine:
         return tuple(removed)
 
     def _interpreter(self, target: ImageVariant) -> Interpreter:
-        found = None if target.image.python.startswith("2.") else find_interpreter(target.image.python, self._env)
+        found = None if target.python.startswith("2.") else find_interpreter(target.python, self._env)
         if found is None:
             raise EngineError(f"venv: {target.name}: {self.unsupported_reason(target)}.")
         return found

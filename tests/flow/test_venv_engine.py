@@ -247,6 +247,16 @@ def test_python_2_and_missing_interpreters_are_unsupported_with_the_way_out(hous
         engine.resolve_base(missing, None)
 
 
+def test_what_needs_more_than_wheels_is_unsupported(house: House) -> None:
+    plain = house.target("1.0")
+    compiled = replace(plain, image=replace(plain.image, needs_container=True))
+    based = replace(plain, variant=replace(plain.variant, base="tensorflow/tensorflow:1.8.0-gpu-py3"))
+
+    reasons = [house.engine.unsupported_reason(target) for target in (plain, compiled, based)]
+
+    assert reasons == [None, *["needs the docker engine: its image holds more than wheels"] * 2]
+
+
 def test_a_launch_brings_back_its_files_its_log_and_its_exit_code(shared: tuple[House, BuiltImage]) -> None:
     code = "import sys, tiny\nopen('out/a.txt', 'w').write(tiny.__version__)\nprint('hello')\nsys.exit(3)\n"
 

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.definitions import load_benchmark, load_suite, load_versions
 from orchestrator.errors import ConfigurationError
-from orchestrator.specs import Exclusion, Protocol
+from orchestrator.specs import Exclusion, ImageVariant, Protocol
 
 SUITE = """\
 suite: convnets
@@ -82,6 +82,31 @@ def test_an_image_knows_where_it_stands_and_its_variants_are_typed(tmp_path: Pat
     assert (image.line, image.folder) == (4, tmp_path / "images" / "pytorch")
     assert image.variants[0].self_contained is True
     assert image.variants[0].download_bytes == 10
+
+
+def test_a_variant_may_stand_on_a_base_and_a_python_of_its_own(tmp_path: Path) -> None:
+    own = "cpu: {base: tensorflow/tensorflow:1.8.0-gpu-py3, python: 3.5.2}"
+
+    (image,) = load_versions(write_versions(tmp_path, VERSIONS.replace("cpu: {}", own)), tmp_path)
+
+    targets = [ImageVariant(image=image, variant=variant) for variant in image.variants]
+    assert [(target.python, target.base) for target in targets] == [
+        ("3.10.13", "python:3.10-slim"),
+        ("3.5.2", "tensorflow/tensorflow:1.8.0-gpu-py3"),
+    ]
+
+
+def test_a_row_that_only_names_a_system_needs_no_more_than_the_reason(tmp_path: Path) -> None:
+    named = """\
+family: pytorch
+framework: pytorch
+versions:
+  "1": {released: 2014-09, unavailable: "starts on no GPU of today", source: a page}
+"""
+
+    (image,) = load_versions(write_versions(tmp_path, named), tmp_path)
+
+    assert (image.name, image.unavailable, image.variants) == ("pytorch-1", "starts on no GPU of today", ())
 
 
 def test_a_benchmark_types_its_parameters_by_form(tmp_path: Path) -> None:
@@ -217,6 +242,7 @@ def test_a_path_outside_the_working_folder_is_shown_whole(tmp_path: Path) -> Non
         ("family: pytorch", "family: torch", "1: family: is 'torch' in the folder 'pytorch'. Make the two the same."),
         ("1.10:\n", "latest:\n", "4: versions.latest: 'latest' is not a version such as 1.10.2 or 0.1.12_2."),
         ("3.10.13", '"3.10"', "6: versions.1.10.python: is '3.10'. Write the full patch version, such as 3.6.15."),
+        ("cpu: {}", "cpu: {python: 3.5}", "variants.cpu.python: is '3.5'. Write the full patch version, such as"),
         ("cuda:", "cdua:", "10: versions.1.10.variants.cu113.cdua: unknown key. Did you mean 'cuda'?"),
         ("    base: python:3.10-slim\n", "", "4: versions.1.10: key 'base' is missing."),
         ("compute: [8.0]", "compute: 8.0", "10: versions.1.10.variants.cu113.compute: must be a list"),

@@ -51,6 +51,13 @@ def test_a_cuda_build_that_is_named_is_taken_on_the_cpu_too() -> None:
     assert choose_variant(make_image(named), None, never) == "no CPU build was published for this version"
 
 
+@pytest.mark.parametrize("gpu", [None, find_gpu("V100", None)], ids=["cpu", "gpu"])
+def test_a_row_that_only_names_a_system_says_why_it_cannot_be_had(gpu: Gpu | None) -> None:
+    row = replace(make_image(), unavailable="its binaries no longer exist")
+
+    assert choose_variant(row, gpu, never) == "its binaries no longer exist"
+
+
 @pytest.mark.parametrize(
     ("version", "gpu", "reason"),
     [
