@@ -54,18 +54,20 @@ def main(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
-    """Say what this machine can do, and what is missing."""
-    from orchestrator.doctor import examine
+def doctor(
+    device: Device = "auto",
+    online: Annotated[bool, typer.Option("--online", help="ask package indexes and registries too")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what can run here, what is missing and how to get it. Pulls nothing; tries a GPU that is there."""
+    from orchestrator.doctor.examining import examine
+    from orchestrator.doctor.rendering import as_json as to_json
+    from orchestrator.doctor.rendering import render
 
-    bench = _workbench()
-    engines = [bench.open_engine(name) for name in ("docker", "venv")]
-    checks = examine(bench.machine, engines, bench.settings.cache)
-    if as_json:
-        console.result(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
-        return
-    rows = [(check.name, check.state, f"{check.found}. {check.remedy}".rstrip(". ") + ".") for check in checks]
-    console.result(console.table(("what", "state", "found, and what to do"), rows))
+    diagnosis = examine(_workbench(device=device), is_online=online)
+    shown = json.dumps(to_json(diagnosis), indent=1) if as_json else render(diagnosis, console.terminal_width())
+    console.result(shown)
+    raise typer.Exit(diagnosis.exit_code)
 
 
 @app.command("list")

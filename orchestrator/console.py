@@ -37,8 +37,13 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> str:
-    """Render a plain table of text; a heading that starts with '>' is aligned to the right."""
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None, width: int | None = None
+) -> str:
+    """Render a plain table of text; a heading that starts with '>' is aligned to the right.
+
+    width: columns; None: of the terminal.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -48,7 +53,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str 
         built.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
     for row in rows:
         built.add_row(*(Text(cell) for cell in row))
-    return f"{title}\n{render(built)}" if title else render(built)
+    text = render(built, width=width)
+    return f"{title}\n{text}" if title else text
 
 
 def duration(seconds: float) -> str:

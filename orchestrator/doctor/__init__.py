@@ -1,0 +1,1 @@
+"""What this machine can do: facts are read, judged one by one, and told with what to type next."""

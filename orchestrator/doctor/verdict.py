@@ -1,0 +1,141 @@
+"""From all checks to what a person wants to know: what can run here, and what to type next."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.doctor.checks import Check, find_check, is_good
+from orchestrator.doctor.engine_checks import BUILDX, ENGINE, TOOLKIT
+from orchestrator.doctor.gpu_checks import DRIVER
+from orchestrator.doctor.probing import CUDA, FRAMEWORK, HOST_CUDA, SIGHT
+from orchestrator.doctor.suite_checks import VENV
+from orchestrator.errors import Exit
+from orchestrator.specs import Device
+
+# The steps to a GPU, in their order; each needs the one before it.
+IN_CONTAINERS = (DRIVER, ENGINE, TOOLKIT, SIGHT, CUDA, FRAMEWORK["cuda"])
+IN_ENVIRONMENTS = (DRIVER, HOST_CUDA, VENV, FRAMEWORK["cuda"])
+PLACES = {"docker": "in Docker containers", "venv": "in virtual environments"}
+DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to run studies here."""
+
+    engine: str  # docker, venv
+    device: Device
+
+    def __str__(self) -> str:
+        return f"on the {DEVICE_NAMES[self.device]}, {PLACES[self.engine]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What is here besides what the checks say."""
+
+    has_built: bool = False  # images on the engine: without buildx they still run
+    has_gpu: bool = False  # in the machine, whether it can be used or not
+    gpu: str = ""  # name of the one that the driver shows
+    venv_on_gpu: bool = False  # an image can run on it in a virtual environment
+    has_quickstart: bool = True  # the suite of the first look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """All checks and what follows from them."""
+
+    checks: tuple[Check, ...]
+    ways: tuple[Way, ...]  # the best first
+    verdict: tuple[str, ...]  # sentences
+    next: str  # what to type
+    exit_code: Exit
+
+
+def diagnose(checks: Sequence[Check], means: Means, device: str) -> Diagnosis:
+    """Draw the conclusions. device: auto, cpu or cuda, as asked."""
+    ways = tuple(way for way in _all_ways(checks, means) if device in {"auto", way.device})
+    broken = _broken_step(checks) if device == "cuda" or (device == "auto" and means.has_gpu) else None
+    is_proven = device != "cuda" or is_whole(checks)
+    return Diagnosis(
+        checks=tuple(checks),
+        ways=ways,
+        verdict=tuple(_sentences(checks, means, ways, broken, device)),
+        next=_next(checks, means, ways, broken, device),
+        exit_code=Exit.OK if ways and is_proven else Exit.ENGINE,
+    )
+
+
+def is_whole(checks: Sequence[Check]) -> bool:
+    """Say whether a GPU was proven to compute, in containers or in virtual environments."""
+    return any(all(is_good(checks, name) for name in path) for path in (IN_CONTAINERS, IN_ENVIRONMENTS))
+
+
+def _all_ways(checks: Sequence[Check], means: Means) -> list[Way]:
+    """Return what should work: nothing on the way is missing; on a GPU, as far as it could be tried."""
+    can_build = is_good(checks, BUILDX) or means.has_built
+    in_containers = is_good(checks, ENGINE) and can_build
+    in_environments = is_good(checks, VENV)
+    return [
+        way
+        for way, is_there in (
+            (Way(engine="docker", device="cuda"), in_containers and _is_open(checks, IN_CONTAINERS, TOOLKIT)),
+            (Way(engine="venv", device="cuda"), means.venv_on_gpu and _is_open(checks, IN_ENVIRONMENTS, HOST_CUDA)),
+            (Way(engine="docker", device="cpu"), in_containers and not _is_missing(checks, FRAMEWORK["cpu"])),
+            (Way(engine="venv", device="cpu"), in_environments),
+        )
+        if is_there
+    ]
+
+
+def _is_open(checks: Sequence[Check], path: Sequence[str], least: str) -> bool:
+    """Say whether a path is good up to a step, and no step after it failed."""
+    return all(is_good(checks, name) for name in (DRIVER, least)) and not any(
+        _is_missing(checks, name) for name in path
+    )
+
+
+def _is_missing(checks: Sequence[Check], name: str) -> bool:
+    check = find_check(checks, name)
+    return check is not None and check.state == "missing"
+
+
+def _broken_step(checks: Sequence[Check]) -> Check | None:
+    """Return the first step to the GPU that failed: into containers, where an engine answers."""
+    path = IN_CONTAINERS if is_good(checks, ENGINE) else IN_ENVIRONMENTS
+    found = (find_check(checks, name) for name in path)
+    return next((check for check in found if check is not None and check.state == "missing"), None)
+
+
+def _sentences(
+    checks: Sequence[Check], means: Means, ways: Sequence[Way], broken: Check | None, device: str
+) -> Iterator[str]:
+    on_gpu = bool(ways) and ways[0].device == "cuda"
+    is_unproven = on_gpu and not is_whole(checks)
+    if ways:
+        places = " or ".join(PLACES[way.engine] for way in ways if way.device == ways[0].device)
+        name = f"GPU ({means.gpu})" if on_gpu and means.gpu else DEVICE_NAMES[ways[0].device]
+        yield f"Studies {'should' if is_unproven else 'can'} run here on the {name}, {places}."
+    else:
+        yield f"Nothing can run here{' on a GPU' if device == 'cuda' else ''} yet."
+    if broken is not None:
+        yield f"{'In containers it' if on_gpu else 'The GPU'} cannot be used: {broken.name}: {broken.found}."
+    if is_unproven:
+        yield "Nothing has computed on it yet: no image that could is built."
+    elif device == "auto" and not means.has_gpu:
+        yield "There is no NVIDIA GPU in this machine."
+
+
+def _next(checks: Sequence[Check], means: Means, ways: Sequence[Way], broken: Check | None, device: str) -> str:
+    again = "orch doctor" if device == "auto" else f"orch doctor --device {device}"
+    repair = f"repair '{broken.name}' as said below, then: {again}" if broken is not None else ""
+    if not ways:
+        return repair or f"install what is missing, as said below, then: {again}"
+    engine = " --engine venv" if ways[0].engine == "venv" and is_good(checks, ENGINE) else ""
+    if ways[0].device == "cuda" and device == "cuda" and not is_whole(checks):
+        run = f"orch build{engine} && {again}"
+    elif ways[0].device == "cuda" or not means.has_quickstart:
+        on_cpu = " --device cpu" if ways[0].device == "cpu" and means.gpu else ""
+        run = f"orch build{engine}{on_cpu} && orch run{engine}{on_cpu}"
+    else:
+        run = f"orch run quickstart{engine}"
+    return f"{repair}; or at once, without it: {run}" if repair else run
