@@ -71,7 +71,8 @@ def resolve(target: ImageVariant, requirements: Sequence[str], env: Mapping[str,
     indexes = read_indexes(env)
     packages = _resolve_anywhere(target, requirements, indexes, env)
     urls = {name.strip().lower(): url.strip() for name, at, url in (r.partition("@") for r in requirements) if at}
-    chosen = with_sizes([_best(_files(package), target.python) for package in packages], indexes)
+    chosen = [(package, _best(_files(package), target.python)) for package in packages]
+    sizes = _sizes([file for _, file in chosen], indexes.certificates)
     return tuple(
         Pin(
             name=str(package["name"]),
@@ -118,7 +119,7 @@ def _compile(
         argv = (
             *(find_uv_bin(), "pip", "compile", "--quiet", "--no-config", "--no-build", "--no-header", "--no-annotate"),
             *("--python", sys.executable, "--python-version", target.python),
-            *("--python-platform", f"x86_64-manylinux_2_{GLIBC}", "--format", "pylock.toml", *arguments, str(asked)),
+            *("--python-platform", f"x86_64-manylinux_2_{_GLIBC}", "--format", "pylock.toml", *arguments, str(asked)),
         )
         return process.run(argv, timeout_s=_TIMEOUT_S, env=env, cwd=Path(folder), check=False)
 

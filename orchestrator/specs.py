@@ -24,13 +24,13 @@ class Variant:
     requirements: tuple[str, ...] = ()  # in place of the image's, where the wheel is a file with an address
     index: str | None = None  # package index or page of links that has the wheel, besides the user's own
     self_contained: bool = False  # carries its CUDA libraries and starts without a GPU
+    python: str | None = None  # in place of the image's, where it stands on another base
+    base: str | None = None
     download_bytes: int | None = None  # of all its wheels, where it was measured
     source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-    python: str | None = None  # in place of the image's, where it stands on another base
-    base: str | None = None
 class Image:
     """One framework version: a row of `images/<family>/versions.yaml`."""
 
@@ -39,18 +39,17 @@ class Image:
     version: str
     released: str
     folder: Path  # of the family: Dockerfile, versions.yaml, locks/
-    platform: str = "linux/amd64"
-    source: str = ""
-    line: int = 0  # in versions.yaml
-    variant_is_named: bool = False  # the only variant was asked for: it is taken on the CPU too
-    own_python: Path | None = None  # an interpreter of the user's, in place of a built image
     python: str = ""  # full patch version, 3.6.15
     base: str = ""
     requirements: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()  # oldest CUDA first, cpu last
     unavailable: str = ""  # why there is nothing to build: the system is only named, beside what was published of it
     needs_container: bool = False  # its Dockerfile does more than install wheels
-    build_requirements: tuple[str, ...] = ()  # what makes wheels of its source archives; never in the image
+    platform: str = "linux/amd64"
+    source: str = ""
+    line: int = 0  # in versions.yaml
+    variant_is_named: bool = False  # the only variant was asked for: it is taken on the CPU too
+    own_python: Path | None = None  # an interpreter of the user's, in place of a built image
 
     @property
     def name(self) -> str:
@@ -69,15 +68,6 @@ class ImageVariant:
         return f"{self.image.name}+{self.variant.name}"
 
     @property
-    def requirements(self) -> tuple[str, ...]:
-        """The requirements as they are resolved: the first is the framework and takes the local version."""
-        first, *others = self.variant.requirements or self.image.requirements
-        local = self.variant.local_version
-        return (f"{first}+{local}" if local else first, *others)
-
-    @property
-    def lock_path(self) -> Path:
-    @property
     def python(self) -> str:
         return self.variant.python or self.image.python
 
@@ -86,10 +76,14 @@ class ImageVariant:
         return self.variant.base or self.image.base
 
     @property
-    def states_closure(self) -> bool:
-        """Whether the row lists all that is installed, because no resolver can know it."""
-        return bool(self.image.build_requirements) or self.python.startswith("2.")
+    def requirements(self) -> tuple[str, ...]:
+        """The requirements as they are resolved: the first is the framework and takes the local version."""
+        first, *others = self.variant.requirements or self.image.requirements
+        local = self.variant.local_version
+        return (f"{first}+{local}" if local else first, *others)
 
+    @property
+    def lock_path(self) -> Path:
         return self.image.folder / "locks" / f"{self.name}.txt"
 
 

@@ -53,11 +53,11 @@ class VenvEngine:
         python = target.python
         if python.startswith("2."):
             return f"Python {python} needs the docker engine"
+        if target.image.needs_container or target.variant.base:
+            return "needs the docker engine: its image holds more than wheels"
         if find_interpreter(python, self._env) is None:
             minor = ".".join(python.split(".")[:2])
             how = f"uv python install {minor}" if int(minor.split(".")[1]) >= 8 else f"pyenv install {python}"
-        if target.image.needs_container or target.variant.base:
-            return "needs the docker engine: its image holds more than wheels"
             return f"no Python {minor} on this machine ({how}), or use the docker engine"
         return None
 
