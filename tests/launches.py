@@ -42,6 +42,9 @@ class FakeEngine:
     def check(self) -> str:
         return "fake 1"
 
+    def check_machine(self, machine: Machine) -> None:
+        raise AssertionError(machine)
+
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         raise AssertionError(target)
 

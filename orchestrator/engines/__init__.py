@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from orchestrator.hardware import Gpu
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.specs import ImageVariant
 
 # What comes out of a launch is untrusted: larger outputs are cut off with an error.
@@ -77,6 +77,9 @@ class Engine(Protocol):
 
     def check(self) -> str:
         """Return name and version ("docker 28.5.2"). Raises EngineError with the remedy if it does not answer."""
+
+    def check_machine(self, machine: Machine) -> None:
+        """Raise EngineError if launches would run on another machine than this one, which records describe."""
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         """Say why this engine can never run the variant, None if it can (venv: no interpreter, Python 2.7)."""

@@ -66,12 +66,14 @@ def bake(
     targets: Sequence[BakeTarget],
     log_folder: Path,
     ca_bundle: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Mapping[str, str]:
     """Build the targets into the engine's own images; returns name -> why not, for those that could not be built.
 
     bake stops everything at the first failure: that target is left out and the others are tried again, from the cache.
     builder: name of the engine's own builder. log_folder: gets bake.json and bake.log.
     ca_bundle: certificates that a Dockerfile may mount as the secret `ca`; they never lie in a layer.
+    env: the whole environment of the command, where the engine is not the one that ours leads to.
     """
     log_folder.mkdir(parents=True, exist_ok=True)
     bake_file = log_folder / "bake.json"
@@ -80,7 +82,7 @@ def bake(
     left, reasons = {target.key: target.name for target in targets}, dict[str, str]()
     while left:
         argv = (*ALLOW_CONTEXTS, *command, "bake", *options, *left)
-        done = process.run(argv, timeout_s=BUILD_TIMEOUT_S, log_file=log_folder / "bake.log", check=False)
+        done = process.run(argv, timeout_s=BUILD_TIMEOUT_S, log_file=log_folder / "bake.log", env=env, check=False)
         if done.exit_code == 0:
             break
         key, reason = read_failure(done.log)

@@ -15,12 +15,14 @@ from orchestrator.engines import LOG_AT_MOST_BYTES, OUTPUT_AT_MOST_BYTES, Job, O
 from orchestrator.engines.archives import pack_inputs, unpack_outputs
 from orchestrator.engines.attachments import GpuAttachment
 from orchestrator.engines.environment import program_environment
+from orchestrator.engines.persisting import Conversation
 
 USER_ID = 1000
 WORK = "/orch"  # the launch's own volume: the one writable place that is copied into and out of
 CACHE = "/orch/cache"  # a folder of that volume, or the volume of a named cache mounted over it
 WRITABLE = ("out", "home", "tmp", "cache")
 DEADLINE_MARGIN_S = 60.0
+CONFLICT = 409  # the name is taken
 
 # What every launch runs under, in the words of the engine's API (HostConfig).
 HARDENING: Mapping[str, object] = {
@@ -39,23 +41,29 @@ HARDENING: Mapping[str, object] = {
 ENVIRONMENT = program_environment(WORK, CACHE)
 
 
-def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> Outcome:
+def run_job(talk: Conversation, image: str, job: Job, gpu: GpuAttachment, memory_bytes: int) -> Outcome:
     """Run the job in a container of its own, which is gone afterwards, whatever happened.
 
     image: id or tag. memory_bytes: the limit where the job has none, see memory_limit.
+    The launch outlives a lost link: it is awaited again once that is there again.
     Raises docker's and requests' errors if the engine fails. KeyboardInterrupt passes after the removal.
     """
     name = f"orch-{uuid.uuid4().hex[:12]}"  # chosen here: known for the removal even if the answer is interrupted
     memory_bytes = job.memory_bytes or memory_bytes
+    config = container_config(image, job, gpu, memory_bytes)
+    inputs = pack_inputs(job.files, WRITABLE, USER_ID)
     try:
-        api.create_container_from_config(container_config(image, job, gpu, memory_bytes), name)
-        api.put_archive(name, WORK, pack_inputs(job.files, WRITABLE, USER_ID))
+        talk.persist(
+            lambda api: api.create_container_from_config(config, name),
+            lambda api: _create_unless_there(api, config, name),
+        )
+        talk.persist(lambda api: api.put_archive(name, WORK, inputs))
         began_s = time.clock_gettime(time.CLOCK_BOOTTIME)  # the engine may be elsewhere, and this machine sleep
-        api.start(name)
-        status, exit_code = _await_end(api, name, job.timeout_s)
+        talk.persist(lambda api: api.start(name), lambda api: _start_unless_begun(api, name))
+        status, exit_code = _await_end(talk, name, job.timeout_s)
         elapsed_s = time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
-        files, refusal = _fetch_outputs(api, name)
-        log = api.logs(name)[-LOG_AT_MOST_BYTES:].decode("utf-8", errors="replace") + refusal
+        files, refusal = talk.persist(lambda api: _fetch_outputs(api, name))
+        log = talk.persist(lambda api: api.logs(name))[-LOG_AT_MOST_BYTES:].decode("utf-8", errors="replace") + refusal
         return Outcome(
             status=status,
             exit_code=exit_code,
@@ -66,7 +74,7 @@ def run_job(api: APIClient, image: str, job: Job, gpu: GpuAttachment, memory_byt
             elapsed_s=elapsed_s,
         )
     finally:
-        remove_container(api, name)
+        talk.persist(lambda api: remove_container(api, name))
 
 
 def memory_limit(machine_bytes: int) -> int:
@@ -150,19 +158,39 @@ def _is_past_deadline(labels: Mapping[str, str]) -> bool:
     return int(labels["orch.deadline"]) < time.time()
 
 
-def _await_end(api: APIClient, name: str, timeout_s: float) -> tuple[Literal["exited", "timeout", "oom"], int | None]:
-    started = time.monotonic()
+def _create_unless_there(api: APIClient, config: Mapping[str, object], name: str) -> None:
+    try:
+        api.create_container_from_config(config, name)
+    except APIError as error:
+        if error.status_code != CONFLICT:
+            raise
+
+
+def _start_unless_begun(api: APIClient, name: str) -> None:
+    """Start a container that was never started: one that has ended would run a second time."""
+    if api.inspect_container(name)["State"]["Status"] == "created":
+        api.start(name)
+
+
+def _await_end(
+    talk: Conversation, name: str, timeout_s: float
+) -> tuple[Literal["exited", "timeout", "oom"], int | None]:
+    until = time.monotonic() + timeout_s
+
+    def wait(api: APIClient) -> int:
+        return int(api.wait(name, timeout=max(ceil(until - time.monotonic()), 1))["StatusCode"])
+
     exit_code: int | None
     try:
-        exit_code = int(api.wait(name, timeout=ceil(timeout_s))["StatusCode"])
+        exit_code = talk.persist(wait)
     except requests.RequestException:  # a timeout while the answer is read shows as a lost connection
-        if time.monotonic() - started < timeout_s:
+        if time.monotonic() < until:
             raise
-        api.stop(name, timeout=0)
+        talk.persist(lambda api: api.stop(name, timeout=0))
         exit_code = None
     if exit_code == 0:
         return "exited", exit_code
-    if api.inspect_container(name)["State"]["OOMKilled"]:
+    if talk.persist(lambda api: api.inspect_container(name))["State"]["OOMKilled"]:
         return "oom", exit_code
     return ("exited" if exit_code is not None else "timeout"), exit_code
 

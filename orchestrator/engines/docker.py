@@ -9,16 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-import docker
 import requests
 from docker.api import APIClient
-from docker.context import ContextAPI
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException
 
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.engines.attachments import NO_DEVICE_DRIVER, find_attachments
-from orchestrator.engines.buildx import bake, find_buildx
+from orchestrator.engines.buildx import BakeTarget, bake, find_buildx
 from orchestrator.engines.containers import memory_limit, remove_containers, remove_leftovers, run_job
+from orchestrator.engines.endpoints import builder, connect, program_env, require_machine
 from orchestrator.engines.facts import EngineFacts, read_facts
 from orchestrator.engines.images import (
     BUILDING,
@@ -28,10 +27,13 @@ from orchestrator.engines.images import (
     find_image,
     image_tag,
     remove_half_made,
+    remove_image,
     rename_to_final,
 )
+from orchestrator.engines.links import DIRECT, Link
+from orchestrator.engines.persisting import Conversation
 from orchestrator.errors import EngineError
-from orchestrator.hardware import Gpu
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.remedies import find_remedy
 from orchestrator.specs import ImageVariant
 
@@ -43,21 +45,28 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, mirrors: Mapping[str, str], ca_bundle: Path | None = None) -> None:
-        """Take the `[mirrors]` of orch.toml, base -> base, and a certificate bundle for builds. Connects later."""
+    def __init__(self, mirrors: Mapping[str, str], ca_bundle: Path | None = None, link: Link = DIRECT) -> None:
+        """Take the `[mirrors]` of orch.toml, base -> base, and a certificate bundle for builds. Connects later.
+
+        link: what carries the engine's socket here.
+        """
+        self._link = link
         self._mirrors = mirrors
         self._ca_bundle = ca_bundle
         self._bases: dict[str, str] = {}
 
     def check(self) -> str:
         """Return name and version ("docker 28.5.2"). Raises EngineError with the remedy if it does not answer."""
-        with _engine_errors():
-            return f"docker {self._api.version()['Version']}"
+        return f"docker {self.ask(lambda api: api.version()['Version'])}"
+
+    def check_machine(self, machine: Machine) -> None:
+        """Raise EngineError if launches would run on another machine; see Engine."""
+        require_machine(self._facts, machine)
 
     def ask(self, question: Callable[[APIClient], T]) -> T:
-        """Return the answer to a question about the engine itself. Raises EngineError as check does."""
+        """Return the engine's answer, asked again if the link was lost meanwhile. Raises EngineError as check does."""
         with _engine_errors():
-            return question(self._api)
+            return self._conversation.persist(question)
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         """Say why the engine can never run the variant: another platform, as emulated times mean nothing."""
@@ -82,12 +91,13 @@ class DockerEngine:
 
     def find(self, context: BuildContext) -> BuiltImage | None:
         """Return the finished image with these inputs, None if there is none."""
-        with _engine_errors():
-            return find_image(self._api, context, image_tag(FINAL, context))
+        return self.ask(lambda api: find_image(api, context, image_tag(FINAL, context)))
 
     def storage(self) -> Path | None:
         """Return the engine's data folder, None where it is on another machine, or a virtual one; see Engine."""
         facts = self._facts
+        if self._link.url is not None:
+            return None
         return facts.storage if facts.host == platform.node() and os.access(facts.storage, os.F_OK) else None
 
     def check_builder(self) -> None:
@@ -102,23 +112,19 @@ class DockerEngine:
         if not contexts:
             return {}
         command = find_buildx(os.get_exec_path())
-        with _engine_errors():
-            targets = [bake_target(self._api, context) for context in contexts]
-            reasons = bake(command, _builder(), targets, log_folder, self._ca_bundle)
-            return {context.target.name: self._built(context, reasons) for context in contexts}
+        targets = self.ask(lambda api: [bake_target(api, context) for context in contexts])
+        since, reasons = self._link.generation, self._bake(command, targets, log_folder)
+        if reasons and self._link.mend(since):
+            reasons = self._bake(command, targets, log_folder)  # what was built before the loss is in the cache
+        return {context.target.name: self._built(context, reasons) for context in contexts}
 
     def keep(self, image: BuiltImage) -> BuiltImage:
         """Give a built image that passed its health check its final name, which holds the hash of its inputs."""
-        with _engine_errors():
-            return rename_to_final(self._api, image)
+        return self.ask(lambda api: rename_to_final(api, image))
 
     def discard(self, image: BuiltImage) -> None:
         """Remove an image that did not pass; that it is gone already is no error."""
-        with _engine_errors():
-            try:
-                self._api.remove_image(image.reference, force=True)
-            except ImageNotFound:
-                return
+        self.ask(lambda api: remove_image(api, image.reference))
 
     def check_gpu(self, gpu: Gpu) -> None:
         """Raise EngineError if the engine cannot hand over a GPU; see Engine."""
@@ -134,42 +140,36 @@ class DockerEngine:
         with _engine_errors():
             for gpu in others:
                 try:
-                    return run_job(self._api, image.digest, job, gpu, memory_bytes)
+                    return run_job(self._conversation, image.digest, job, gpu, memory_bytes)
                 except APIError as error:
                     if NO_DEVICE_DRIVER not in str(error):
                         raise
-            return run_job(self._api, image.digest, job, last, memory_bytes)
+            return run_job(self._conversation, image.digest, job, last, memory_bytes)
 
     def end(self, run: str) -> None:
         """Remove the containers of a run; see Engine."""
-        with _engine_errors():
-            remove_containers(self._api, run)
+        self.ask(lambda api: remove_containers(api, run))
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         """Remove containers and volumes of one run, or all that are past their deadline; returns their names.
 
         Of all: images too whose build was killed, once they are older than the longest build.
         """
-        with _engine_errors():
-            removed = remove_leftovers(self._api, run)
-            return removed if run else (*removed, *remove_half_made(self._api))
+        removed = self.ask(lambda api: remove_leftovers(api, run))
+        return removed if run else (*removed, *self.ask(remove_half_made))
 
     @cached_property
-    def _api(self) -> APIClient:
-        api = docker.from_env().api
-        if api.base_url.startswith("http+docker:"):
-            api.trust_env = False  # a socket has no proxy; to look for one costs 2 ms of every launch
-        return api
+    def _conversation(self) -> Conversation:
+        return Conversation(api=connect(self._link), link=self._link)
 
     @cached_property
     def _facts(self) -> EngineFacts:
-        with _engine_errors():
-            return read_facts(self._api)
+        return self.ask(read_facts)
 
     def _base_digest(self, reference: str, target: ImageVariant) -> str:
         self.check()
         try:
-            return base_digest(self._api, reference)
+            return self._conversation.persist(lambda api: base_digest(api, reference))
         except (DockerException, requests.RequestException) as error:
             raise EngineError(
                 f"docker: {target.image.name} needs the base image {reference}, which is neither on this engine nor "
@@ -177,13 +177,16 @@ class DockerEngine:
                 f'orch.toml under [mirrors]: "{target.base}" = "…".'
             ) from error
 
+    def _bake(self, command: tuple[str, ...], targets: Sequence[BakeTarget], log_folder: Path) -> Mapping[str, str]:
+        name, env = builder(self._link), program_env(self._link)
+        return bake(command, name, targets, log_folder, self._ca_bundle, env)
+
     def _built(self, context: BuildContext, reasons: Mapping[str, str]) -> BuiltImage | str:
         reason = reasons.get(context.target.name)
         if reason is not None:
             return reason
-        return (
-            find_image(self._api, context, image_tag(BUILDING, context)) or "buildx built it, but the engine lacks it"
-        )
+        found = self.ask(lambda api: find_image(api, context, image_tag(BUILDING, context)))
+        return found or "buildx built it, but the engine lacks it"
 
 
 @contextmanager
@@ -208,8 +211,3 @@ def _text(error: Exception) -> str:
     explanation = str(error.explanation if isinstance(error, APIError) else error)
     refused = re.search(r"\w+Error\(\d+, '([^']+)'\)", explanation)
     return (refused[1] if refused else explanation).strip().rstrip(".")
-
-
-def _builder() -> str:
-    """The builder that is the engine itself has the name of its context; others do not see its images."""
-    return "default" if "DOCKER_HOST" in os.environ else ContextAPI.get_current_context().name

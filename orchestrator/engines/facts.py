@@ -16,6 +16,7 @@ class EngineFacts:
     platform: str
     memory_bytes: int  # of its machine
     host: str
+    kernel: str
     storage: Path  # on that host
     cdi_devices: tuple[str, ...]
     runtimes: tuple[str, ...]
@@ -29,6 +30,7 @@ def read_facts(api: APIClient) -> EngineFacts:
         platform=f"{info['OSType']}/{ARCHITECTURES.get(info['Architecture'], info['Architecture'])}",
         memory_bytes=info["MemTotal"],
         host=info["Name"],
+        kernel=info["KernelVersion"],
         storage=Path(info["DockerRootDir"]),
         cdi_devices=tuple(device["ID"] for device in info.get("DiscoveredDevices") or ()),
         runtimes=tuple(info.get("Runtimes") or ()),

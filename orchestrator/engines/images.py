@@ -64,8 +64,15 @@ def rename_to_final(api: APIClient, image: BuiltImage) -> BuiltImage:
     final = FINAL + image.reference.removeprefix(BUILDING)
     repository, _, tag = final.rpartition(":")
     api.tag(image.digest, repository, tag)
-    api.remove_image(image.reference, noprune=True)
+    with suppress(ImageNotFound):  # asked twice, of a connection that was lost between
+        api.remove_image(image.reference, noprune=True)
     return replace(image, reference=final)
+
+
+def remove_image(api: APIClient, reference: str) -> None:
+    """Remove an image; that it is gone already is no error."""
+    with suppress(ImageNotFound):
+        api.remove_image(reference, force=True)
 
 
 def remove_half_made(

@@ -16,7 +16,7 @@ from orchestrator.engines.environment import launch_environment
 from orchestrator.engines.exchange import fetch_outputs, put_inputs
 from orchestrator.engines.local_process import kill_marked, run_program
 from orchestrator.errors import EngineError, ProgramError
-from orchestrator.hardware import Gpu
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.interpreters import Interpreter, find_interpreter
 from orchestrator.specs import ImageVariant
 
@@ -47,6 +47,9 @@ class VenvEngine:
         except FileNotFoundError as error:
             raise EngineError("venv: the program uv is missing. Install orch-bench anew: it brings uv.") from error
         return f"venv (uv {version('uv')})"
+
+    def check_machine(self, machine: Machine) -> None:
+        """Processes of ours run where we do."""
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         """Say why a variant cannot run here; see Engine."""

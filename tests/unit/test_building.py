@@ -11,7 +11,7 @@ import pytest
 from orchestrator.building import NotBuilt, Workshop, build_images, check_space, find_built
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.errors import ConfigurationError, DiskError, EngineError, UsageError
-from orchestrator.hardware import Gpu
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.locking import Lock, Pin, write_lock
 from orchestrator.planning import BuildCost, estimate_build
 from orchestrator.specs import Image, ImageVariant, Variant
@@ -39,6 +39,9 @@ class FakeEngine:
 
     def check(self) -> str:
         return "fake 1"
+
+    def check_machine(self, machine: Machine) -> None:
+        raise AssertionError(machine)
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
         return None if target.name else "no name"

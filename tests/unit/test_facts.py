@@ -19,6 +19,7 @@ INFO: dict[str, object] = {
     "Architecture": "x86_64",
     "MemTotal": 2**34,
     "Name": "machine",
+    "KernelVersion": "6.1.0",
     "DockerRootDir": "/var/lib/docker",
     "Runtimes": {"runc": {}, "nvidia": {}},
     "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}],
