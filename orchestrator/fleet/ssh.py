@@ -103,7 +103,12 @@ class Connection:
                     self._end()  # the shell is gone, whatever else of the connection still lives
             self.mend(seen)
 
-    def mend(self, since: int) -> bool:
+    def tell(self, command: str) -> None:
+        """Run one line of shell there, unless the connection is lost."""
+        with self._lock, suppress(OSError):
+            self._exchange(command, ANSWER_S)
+
+    def mend(self, since: int, /) -> bool:
         """Make the connection again if it was lost since that generation; False if it was not.
 
         Raises HostError if it stays lost.
