@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HAS_COMPILER = shutil.which("cc") is not None
-SOURCE = Path(__file__).parent / "data" / "nvidia_driver" / "nvml.c"
+SOURCES = Path(__file__).parent / "data" / "nvidia_driver"
 GPU_0 = "gpu|GPU-aaaaaaaa-0000|NVIDIA H100|9.0|700000|81559|0"
 GPU_1 = "gpu|GPU-bbbbbbbb-1111|NVIDIA H100|9.0|700000|81559|0"
 
@@ -29,11 +29,15 @@ class NvidiaDriver:
         changed.replace(self.folder / "gpus.txt")
 
 
+def compile_library(source: str, library: Path) -> None:
+    """Make a library of the driver from its source in C, in a new folder."""
+    library.parent.mkdir(parents=True)
+    subprocess.run(("cc", "-shared", "-fPIC", "-o", str(library), str(SOURCES / source)), check=True)
+
+
 def make_driver(folder: Path, *lines: str) -> NvidiaDriver:
     """Compile the library into a new folder and show these GPUs."""
-    folder.mkdir(parents=True)
-    library = folder / "libnvidia-ml.so.1"
-    subprocess.run(("cc", "-shared", "-fPIC", "-o", str(library), str(SOURCE)), check=True)
+    compile_library("nvml.c", folder / "libnvidia-ml.so.1")
     driver = NvidiaDriver(folder=folder)
     driver.show(*lines)
     return driver

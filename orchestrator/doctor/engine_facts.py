@@ -22,7 +22,7 @@ def read_docker(engine: DockerEngine, env: Mapping[str, str]) -> tuple[Reach, Do
     """Ask the engine; None where it does not answer, and the reason in the first."""
     endpoint, chosen_by = _endpoint(env)
     try:
-        return Reach(endpoint=endpoint, chosen_by=chosen_by), engine.ask(_describe)
+        return Reach(endpoint=endpoint, chosen_by=chosen_by), engine.ask(describe)
     except EngineError as error:
         return Reach(endpoint=endpoint, chosen_by=chosen_by, reason=_shorten(str(error))), None
 
@@ -48,7 +48,8 @@ def _shorten(message: str) -> str:
     return f"no engine answers ({refused[1]})" if refused else message.removeprefix("docker: ").partition(". Start")[0]
 
 
-def _describe(api: APIClient) -> Docker:
+def describe(api: APIClient) -> Docker:
+    """Ask an engine what it is and has. Raises docker's and requests' errors if it does not answer."""
     engine, info, version = read_facts(api), api.info(), api.version()
     made_by = version.get("Platform")
     return Docker(

@@ -21,7 +21,7 @@ from orchestrator.doctor.gpu_state import read_state
 from orchestrator.doctor.local_images import built_in_folders, built_on_docker, choose_image, find_base
 from orchestrator.doctor.online import check_online
 from orchestrator.doctor.probing import CUDA, FRAMEWORK, HOST_CUDA, SIGHT
-from orchestrator.doctor.suite_checks import check_disk, check_suite, check_venv, runnable
+from orchestrator.doctor.suite_checks import check_disk, check_suite, check_venv, runnable, suite_is_wrong
 from orchestrator.doctor.system import read_conditions, read_system
 from orchestrator.doctor.system_checks import check_system
 from orchestrator.doctor.trying import try_computing, try_here, try_in_container
@@ -29,7 +29,7 @@ from orchestrator.doctor.verdict import PLACES, Diagnosis, Means, diagnose
 from orchestrator.engines import BuiltImage
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.venv import VenvEngine
-from orchestrator.errors import UsageError
+from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.hardware import Gpu
 from orchestrator.interpreters import list_interpreters
 from orchestrator.nvml import read_users, why_no_gpu
@@ -141,10 +141,14 @@ def _state_of_gpus(here: _Here) -> Iterator[Check]:
 def _suite(here: _Here, checks: Sequence[Check], *, is_online: bool) -> Iterator[Check]:
     """What the default suite finds here, on the engine that would be taken."""
     bench, gpu = here.bench, here.gpu
-    suite = find_suite(bench.project, bench.settings.suite)
-    images = find_study(bench.project, suite).images
     in_venv = runnable(here.catalog, here.venv, None)
     yield check_venv(here.venv, list_interpreters(bench.env), len(in_venv), len(here.catalog))
+    try:
+        suite = find_suite(bench.project, bench.settings.suite)
+        images = find_study(bench.project, suite).images
+    except (UsageError, ConfigurationError) as error:
+        yield suite_is_wrong(str(error))
+        return
     engine, built = (here.engine, here.built) if is_good(checks, ENGINE) else (here.venv, here.environments)
     targets = runnable(images, engine, gpu)
     where = f"the {'GPU' if gpu else 'CPU'} {PLACES[engine.name]}"

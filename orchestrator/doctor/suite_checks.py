@@ -53,6 +53,14 @@ def check_suite(name: str, images: Sequence[Image], targets: Sequence[ImageVaria
     return Check(name=SUITE, state="ok", found=found)
 
 
+def suite_is_wrong(error: str) -> Check:
+    """Return the check of a default suite that cannot be read."""
+    advice = Advice(
+        text='Correct it, or name another in orch.toml: suite = "…". These are there:', commands=("orch list",)
+    )
+    return Check(name=SUITE, state="warning", found=error, advice=advice)
+
+
 def check_disk(cost: BuildCost, suite: str, cache: Path, storage: Path | None) -> Check:
     """Look whether the images of the default suite that are not here yet would find room.
 

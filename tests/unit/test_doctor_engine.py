@@ -1,35 +1,20 @@
 """What the doctor says of Docker engines of every kind, and of the way a GPU would take into a container."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from orchestrator.doctor.checks import Check
 from orchestrator.doctor.engine_checks import check_buildx, check_engine, check_limits, check_toolkit
 from orchestrator.doctor.facts import Distribution, Docker, Reach, System
-from orchestrator.engines.facts import EngineFacts
 from orchestrator.hardware import Gpu
+from tests.docker_answers import make_docker
 
 UBUNTU = System(distribution=Distribution(id="ubuntu", like=("debian",), version="24.04", name="Ubuntu 24.04.1 LTS"))
 DEBIAN_12 = replace(UBUNTU, distribution=Distribution(id="debian", version="12", name="Debian GNU/Linux 12"))
-FACTS = EngineFacts(
-    platform="linux/amd64",
-    memory_bytes=2**36,
-    host="here",
-    storage=Path("/var/lib/docker"),
-    cdi_devices=(),
-    runtimes=("runc",),
-    is_podman=False,
-    kernel="6.8.0",
-)
-ENGINE = Docker(version="28.5.2", engine=FACTS, product="Docker Engine - Community", runs_on="Ubuntu 24.04.1 LTS")
+ENGINE = make_docker()
 H100 = Gpu(name="NVIDIA H100", compute="9.0", driver="570.86.15", uuid="GPU-aaaa")
 USUAL = Reach(endpoint="unix:///var/run/docker.sock", reason="no engine answers (No such file or directory)")
-
-
-def with_facts(docker: Docker = ENGINE, **changed: object) -> Docker:
-    return replace(docker, engine=replace(FACTS, **changed))  # type: ignore[arg-type]
 
 
 def toolkit(docker: Docker, *programs: str, system: System = UBUNTU) -> Check:
@@ -39,14 +24,14 @@ def toolkit(docker: Docker, *programs: str, system: System = UBUNTU) -> Check:
 def test_an_engine_that_answers_is_described() -> None:
     check = check_engine(replace(USUAL, reason=""), ENGINE, UBUNTU)
 
-    assert (check.state, check.found) == ("ok", "Docker Engine - Community 28.5.2, Ubuntu 24.04.1 LTS")
+    assert (check.state, check.found) == ("ok", "Docker 28.5.2+dfsg4, Debian GNU/Linux 12 (bookworm)")
 
 
 @pytest.mark.parametrize(
     ("docker", "word"),
     [
-        (with_facts(storage=Path("/var/snap/docker/common/var-lib-docker")), "snap"),
-        (replace(ENGINE, security=("name=seccomp,profile=builtin", "name=rootless")), "rootless"),
+        (make_docker(DockerRootDir="/var/snap/docker/common/var-lib-docker"), "snap"),
+        (make_docker(SecurityOptions=["name=seccomp,profile=builtin", "name=rootless"]), "rootless"),
         (replace(ENGINE, is_here=False), "on another machine"),
     ],
     ids=["snap", "rootless", "remote"],
@@ -110,7 +95,7 @@ def test_in_wsl_docker_desktop_is_the_first_choice() -> None:
 
 
 def test_podman_is_a_warning_and_hands_over_no_gpu() -> None:
-    podman = with_facts(is_podman=True)
+    podman = replace(ENGINE, engine=replace(ENGINE.engine, is_podman=True))
 
     assert check_engine(replace(USUAL, reason=""), podman, UBUNTU).state == "warning"
     assert toolkit(podman).state == "missing"
@@ -139,20 +124,20 @@ def test_buildx_is_not_looked_for_without_an_engine() -> None:
 
 
 def test_limits_that_the_kernel_cannot_set_are_named() -> None:
-    check = check_limits(replace(ENGINE, missing_limits=("memory", "CPUs")))
+    check = check_limits(make_docker(MemoryLimit=False, CPUSet=False))
 
     assert check.state == "warning"
     assert "memory, CPUs" in check.found
 
 
 def test_a_gpu_that_the_engine_lists_by_cdi_can_be_handed_over() -> None:
-    check = toolkit(with_facts(cdi_devices=("nvidia.com/gpu=0", "nvidia.com/gpu=all")))
+    check = toolkit(make_docker(DiscoveredDevices=[{"ID": "nvidia.com/gpu=0"}, {"ID": "nvidia.com/gpu=all"}]))
 
     assert (check.state, check.found) == ("ok", "GPU 0 by CDI")
 
 
 def test_a_stale_list_of_cdi_devices_is_written_anew() -> None:
-    check = toolkit(with_facts(cdi_devices=("nvidia.com/gpu=7",)))
+    check = toolkit(make_docker(DiscoveredDevices=[{"ID": "nvidia.com/gpu=7"}]))
 
     assert check.state == "missing"
     assert "only nvidia.com/gpu=7" in check.found
@@ -188,7 +173,7 @@ def test_the_hook_on_the_path_of_the_engine_does() -> None:
 
 
 def test_a_rootless_engine_has_a_configuration_of_its_own() -> None:
-    check = toolkit(replace(ENGINE, security=("name=rootless",)), "nvidia-ctk", "nvidia-container-runtime-hook")
+    check = toolkit(make_docker(SecurityOptions=["name=rootless"]), "nvidia-ctk", "nvidia-container-runtime-hook")
 
     assert check.state == "missing"
     assert check.advice.commands == (
@@ -199,7 +184,7 @@ def test_a_rootless_engine_has_a_configuration_of_its_own() -> None:
 
 
 def test_the_snap_engine_is_replaced() -> None:
-    check = toolkit(with_facts(storage=Path("/var/snap/docker/common/var-lib-docker")), "nvidia-ctk")
+    check = toolkit(make_docker(DockerRootDir="/var/snap/docker/common/var-lib-docker"), "nvidia-ctk")
 
     assert check.state == "missing"
     assert check.advice.commands[0] == "sudo snap remove docker"
@@ -211,9 +196,7 @@ def test_the_programs_of_another_machine_are_not_judged() -> None:
 
 
 def test_the_runtime_with_the_systemd_cgroup_driver_may_lose_the_gpu() -> None:
-    docker = with_facts(replace(ENGINE, cgroup_driver="systemd"), runtimes=("nvidia", "runc"))
-
-    check = toolkit(docker)
+    check = toolkit(make_docker(CgroupDriver="systemd", Runtimes={"nvidia": {}, "runc": {}}))
 
     assert check.state == "warning"
     assert check.found == "GPU 0 by the NVIDIA runtime or the NVIDIA hook"
