@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
+from threading import RLock
+from typing import Protocol
 
 from orchestrator import console
 from orchestrator.engines.links import Link
@@ -19,7 +21,7 @@ from orchestrator.fleet.nvidia_smi import (
     parse_gpus,
     parse_processes,
 )
-from orchestrator.fleet.ssh import BEAT_S, ENGINE_SOCKET, SILENCE_S, Connection
+from orchestrator.fleet.ssh import BEAT_S, ENGINE_SOCKET, SILENCE_S, Answer
 from orchestrator.hardware import Gpu, GpuUsers, Machine
 from orchestrator.machine import LOADAVG, SOURCES, describe_machine, parse_load
 
@@ -45,12 +47,28 @@ class Lock:
     descriptor: int
 
 
+class Shell(Link, Protocol):
+    """What is needed of a connection; see ssh.Connection."""
+
+    def ask(self, command: str, /) -> Answer: ...
+
+    def tell(self, command: str, /) -> None: ...
+
+    def reaches_engine(self) -> bool: ...
+
+
 class RemoteMachine:
     """A machine that an ssh connection leads to."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, name: str, connection: Shell, *, poll_s: float = POLL_S, outlived_s: float = OUTLIVED_S) -> None:
+        """name: of the machine, in messages. poll_s: how often is looked while waiting.
+
+        outlived_s: how long a lock of ours may outlive a lost connection.
+        """
+        self.name = name
         self._connection = connection
-        self.name = str(connection.address)
+        self._poll_s, self._outlived_s = poll_s, outlived_s
+        self._turn = RLock()  # slots are threads
         self._locks: list[Lock] = []
         self._locked_in = connection.generation  # of the connection whose shell holds them
         self._descriptors = count(20)  # below, bash has its own
@@ -89,6 +107,11 @@ class RemoteMachine:
                 f"{self.name}: its Docker engine is not open to {user}. There: sudo usermod -aG docker {user}; that "
                 "counts from the next login on."
             )
+        if not self._connection.reaches_engine():
+            raise HostError(
+                f"{self.name}: it has {ENGINE_SOCKET}, but no engine answers there. Start it: sudo systemctl start "
+                "docker; or let its sshd forward sockets: AllowStreamLocalForwarding yes in /etc/ssh/sshd_config."
+            )
 
     def read_load(self) -> float | None:
         return parse_load(self._connection.ask(f"cat {LOADAVG}").text)
@@ -111,7 +134,7 @@ class RemoteMachine:
                 where = what if what == self.name else f"{what} of {self.name}"
                 console.note(f"Another orch run is measuring on {where}. Waiting for its end …")
                 told = True
-            time.sleep(POLL_S)
+            time.sleep(self._poll_s)
         self._locks.append(lock)
         try:
             yield
@@ -126,12 +149,13 @@ class RemoteMachine:
     def before_launch(self) -> float | None:
         """See Host. Raises HostError if another run has taken the machine while the connection was lost."""
         load = self.read_load()
-        if self._locked_in != self._connection.generation:
-            self._take_again()
+        with self._turn:
+            if self._locked_in != self._connection.generation:
+                self._take_again()
         return load
 
     def _take_again(self) -> None:
-        until = time.monotonic() + OUTLIVED_S
+        until = time.monotonic() + self._outlived_s
         while True:
             generation = self._connection.generation
             if all(self._try_to_take(lock) for lock in self._locks) and generation == self._connection.generation:
@@ -142,7 +166,7 @@ class RemoteMachine:
                     f"{self.name}: another orch run measures there since the connection was lost. Wait for its end; "
                     "the same command then continues this one."
                 )
-            time.sleep(POLL_S)
+            time.sleep(self._poll_s)
 
     def _try_to_take(self, lock: Lock) -> bool:
         """Say whether a lock could be had. Raises HostError if there are no locks to be had there."""

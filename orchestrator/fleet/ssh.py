@@ -6,11 +6,12 @@ It is made again when it is lost. Nothing stays there: the shell ends with the c
 import atexit
 import os
 import shlex
+import socket
 import stat
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,15 @@ class Connection:
                 except OSError:
                     self._end()  # the shell is gone, whatever else of the connection still lives
             self.mend(seen)
+
+    def reaches_engine(self) -> bool:
+        """Say whether an engine answers at the other end of the tunnel."""
+        with closing(socket.socket(socket.AF_UNIX)) as probe, suppress(OSError):
+            probe.settimeout(ANSWER_S)
+            probe.connect(str(self._socket))
+            probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return probe.recv(16).startswith(b"HTTP/")
+        return False
 
     def tell(self, command: str) -> None:
         """Run one line of shell there, unless the connection is lost."""
