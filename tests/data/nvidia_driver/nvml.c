@@ -5,14 +5,17 @@
  *   instance|number of its GPU|uuid|name|MiB
  *   compute|uuid|pid|MiB
  *   graphics|uuid|pid|MiB
+ *   state|uuid|SM MHz|memory MHz|milliwatts|degrees|reasons|percent|millijoules, or a line too short for what is not told
+ *   hang|seconds that NVML takes to start
  *
  * Signatures and numbers as in NVML's nvml.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, NOT_LOADED = 9 };
-enum { LINES = 64, FIELDS = 8, TEXT = 128 };
+enum { LINES = 64, FIELDS = 10, TEXT = 128 };
 
 typedef struct { char field[FIELDS][TEXT]; } line_t;
 typedef struct { unsigned long long total, free, used; } memory_t;
@@ -65,7 +68,14 @@ static int index_of(handle_t handle) {
   return index;
 }
 
-int nvmlInitWithFlags(unsigned flags) { (void)flags; return load(); }
+int nvmlInitWithFlags(unsigned flags) {
+  int code = load();
+  (void)flags;
+  for (int number = 0; number < count; number++)
+    if (is(number, "hang")) sleep((unsigned)atoi(lines[number].field[1]));
+  return code;
+}
+
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { (void)code; return "an error of the fake driver"; }
 
@@ -149,4 +159,46 @@ int nvmlDeviceGetComputeRunningProcesses_v3(handle_t handle, unsigned *found, pr
 
 int nvmlDeviceGetGraphicsRunningProcesses_v3(handle_t handle, unsigned *found, process_t *list) {
   return processes("graphics", handle, found, list);
+}
+
+/* What the state of a GPU says in one of its fields. */
+static int state(handle_t handle, int field, unsigned long long *value) {
+  char uuid[TEXT];
+  copy(uuid, sizeof uuid, uuid_of(handle));
+  for (int number = 0; number < count; number++)
+    if (is(number, "state") && strcmp(lines[number].field[1], uuid) == 0 && lines[number].field[field][0]) {
+      *value = strtoull(lines[number].field[field], NULL, 10);
+      return SUCCESS;
+    }
+  return NOT_SUPPORTED;
+}
+
+static int small_state(handle_t handle, int field, unsigned *value) {
+  unsigned long long found = 0;
+  int code = state(handle, field, &found);
+  *value = (unsigned)found;
+  return code;
+}
+
+int nvmlDeviceGetClockInfo(handle_t handle, unsigned type, unsigned *mhz) {
+  return type == 1 || type == 2 ? small_state(handle, (int)type + 1, mhz) : INVALID_ARGUMENT;
+}
+
+int nvmlDeviceGetPowerUsage(handle_t handle, unsigned *milliwatts) { return small_state(handle, 4, milliwatts); }
+
+int nvmlDeviceGetTemperature(handle_t handle, unsigned sensor, unsigned *degrees) {
+  return sensor == 0 ? small_state(handle, 5, degrees) : INVALID_ARGUMENT;
+}
+
+int nvmlDeviceGetCurrentClocksEventReasons(handle_t handle, unsigned long long *reasons) {
+  return state(handle, 6, reasons);
+}
+
+int nvmlDeviceGetUtilizationRates(handle_t handle, unsigned *gpu_and_memory) {
+  gpu_and_memory[1] = 0;
+  return small_state(handle, 7, gpu_and_memory);
+}
+
+int nvmlDeviceGetTotalEnergyConsumption(handle_t handle, unsigned long long *millijoules) {
+  return state(handle, 8, millijoules);
 }
