@@ -1,8 +1,12 @@
 """Entry point: answers `--version` before anything slow is imported."""
 
+import gc
 import sys
 
 from orchestrator import __version__
+
+# A verb makes many objects and few cycles. At Python's 700, looking for them takes 6 % of a plan of 10 000 cells.
+COLLECT_AFTER = 100_000
 
 
 def main() -> None:
@@ -10,6 +14,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"orch {__version__}\n")
         return
+    gc.set_threshold(COLLECT_AFTER)
     from orchestrator.cli import execute
 
     sys.exit(execute())
