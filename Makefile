@@ -19,7 +19,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/vermin --quiet --no-tips --violations -t=2.7- -t=3.6- suites/benchmarks/*.py suites/benchmarks/*/run_*.py suites/benchmarks/*/nets_*.py
+	$(BIN)/vermin --quiet --no-tips --violations -t=2.7- -t=3.6- suites/benchmarks/*.py suites/benchmarks/*/run_*.py suites/benchmarks/*/nets_*.py suites/benchmarks/*/today_*.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.performance $(ARGS)

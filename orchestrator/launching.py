@@ -106,7 +106,9 @@ def _judge_report(outcome: Outcome, report: Report, phases: Sequence[str]) -> Ju
     elif unsound := [str(entry.get("check")) for entry in report.sanity if entry.get("ok") is not True]:
         failure = _failure("sanity", unsound[0], f"a good report with a failed check: {', '.join(unsound)}")
     status: Status = "ok"
-    if failure is not None:
+    if report.status == "unsupported" and report.failure is not None:
+        status = "unsupported"
+    elif failure is not None:
         status = "invalid" if failure.phase == "sanity" else "failed"
     return Judged(status=status, report=report, failure=failure, gpu_mode=outcome.gpu_mode)
 

@@ -108,6 +108,8 @@ def _check_times(report: Report, at_most_s: float) -> None:
             raise ValueError(f"samples.{phase}: {sum(samples) * group:.3g} s in all, longer than the launch")
     for phase, samples in report.warmup.items():
         _check_durations(f"warmup.{phase}", samples, at_most_s)
+    for phase, samples in report.event_samples.items():
+        _check_durations(f"event_samples.{phase}", samples, at_most_s)
     for phase, samples in report.cpu_samples.items():
         if min(samples, default=0.0) < 0 or max(samples, default=0.0) > at_most_s * CPUS_AT_MOST:
             raise ValueError(f"cpu_samples.{phase}: from {min(samples)} to {max(samples)} s is no CPU time")

@@ -49,6 +49,7 @@ def make_record(setting: Setting, prepared: Prepared, launch: Launch, judged: Ju
         machine=setting.machine,
         samples=report.samples,
         cpu_samples=report.cpu_samples,
+        event_samples=report.event_samples,
         warmup=report.warmup,
         measures={**report.measures, "setup_cold_s": gate.setup_cold_s},
         sanity=(*report.sanity, *gate.entries),

@@ -132,7 +132,7 @@ class Provenance:
 class Report:
     """What the harness writes to `out/report.json`: the part of a record only the program itself can know."""
 
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "unsupported"]
     failure: Failure | None = None
     environment: Environment | None = None
     samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # phase -> seconds per iteration
@@ -148,6 +148,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
+    event_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # the same by the device's own clock
     """One launch on one machine, good or failed.
 
     In memory all is there as it was made; on disk what is too long lies in the trace, and its summary here.
@@ -180,6 +181,7 @@ class Record:
         moved = self.summaries.get("samples", {}).get(phase)
         return moved.n if moved else len(self.samples.get(phase, ()))
 
+    event_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     def least_s(self, phase: str) -> float | None:
         """Return the shortest sample of a phase, None without any."""
         moved = self.summaries.get("samples", {}).get(phase)

@@ -89,6 +89,7 @@ def cut(record: Record, size_bytes: int, whole: str) -> Record:
         trace=None,
         samples={},
         cpu_samples={},
+        event_samples={},
         warmup={},
         summaries={},
         measures={},
@@ -117,7 +118,12 @@ def _json(content: object) -> str:
 
 def _series(record: Record) -> dict[str, dict[str, tuple[float, ...]]]:
     """Return all that a record lists by phase."""
-    kinds = {"samples": record.samples, "cpu_samples": record.cpu_samples, "warmup": record.warmup}
+    kinds = {
+        "samples": record.samples,
+        "cpu_samples": record.cpu_samples,
+        "event_samples": record.event_samples,
+        "warmup": record.warmup,
+    }
     return {kind: {phase: tuple(values) for phase, values in phases.items()} for kind, phases in kinds.items()}
 
 
@@ -138,6 +144,7 @@ def _summarised(record: Record, kind: str, phase: str) -> Record:
         record,
         samples=left["samples"],
         cpu_samples=left["cpu_samples"],
+        event_samples=left["event_samples"],
         warmup=left["warmup"],
         summaries={**record.summaries, kind: {**record.summaries.get(kind, {}), phase: summary}},
     )

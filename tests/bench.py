@@ -12,7 +12,7 @@ from typing import Literal
 from orchestrator.definitions import load_benchmark
 from orchestrator.loading import parse_gate, parse_report
 from orchestrator.records import Report
-from orchestrator.specs import Benchmark, Cell, Image, ImageVariant, Protocol, Variant
+from orchestrator.specs import Benchmark, Cell, Image, ImageVariant, Protocol, Scalar, Variant
 from orchestrator.workloads import job_content, launch_files
 
 SHIPPED = Path(__file__).parents[1] / "suites" / "benchmarks"
@@ -92,16 +92,23 @@ def make_bench(folder: Path) -> Bench:
     return Bench(folder=folder / "benchmarks")
 
 
-def with_numpy_lstm(bench: Bench) -> Benchmark:
+def reduced(benchmark: Benchmark, name: str, **sizes: Scalar) -> Benchmark:
+    """Return a benchmark with one configuration alone, and less of what it has much of; nothing is said of its size."""
+    one = next(one for one in benchmark.configurations if one.name == name)
+    kept = {key: value for key, value in sizes.items() if key in one.parameters}
+    return replace(
+        benchmark,
+        implementations=tuple(replace(item, parameters={}) for item in benchmark.implementations),
+        configurations=(replace(one, parameters={**one.parameters, **kept}),),
+    )
+
+
+def with_numpy_lstm(bench: Bench, name: str = "1x320/CE-short") -> Benchmark:
     """Give lstm_asr a script in NumPy, small enough for a test."""
     shutil.copy(Path(__file__).parent / "data" / "numpy_lstm" / "run_numpy.py", bench.folder / "lstm_asr")
-    benchmark = bench.benchmark("lstm_asr")
-    small = replace(
-        benchmark.configurations[0],
-        parameters={**benchmark.configurations[0].parameters, "units": 16, "steps": 10, "batch": 8},
-    )
-    by_hand = replace(benchmark.implementations[0], name="by_hand", frameworks=("numpy",), parameters={"*": 9184})
-    return replace(benchmark, scripts={"numpy": "run_numpy.py"}, implementations=(by_hand,), configurations=(small,))
+    small = reduced(bench.benchmark("lstm_asr"), name, units=16, batch=8, steps=10, shortest=6, labels=2)
+    by_hand = replace(small.implementations[0], name="by_hand", frameworks=("numpy",), parameters={"1x320/*": 9184})
+    return replace(small, scripts={"numpy": "run_numpy.py"}, implementations=(by_hand,))
 
 
 def make_cell(benchmark: Benchmark, implementation: str, version: str) -> Cell:

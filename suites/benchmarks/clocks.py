@@ -34,17 +34,26 @@ cpu_clock = getattr(time, "process_time", None) or _posix_clock(2)
 class Sample(object):
     """A group of steps, timed together: wall, CPU of all threads, and `fetch`, the wait for the result after the stop.
 
+    event: the same by the device's own clock, between marks before the first and after the last step; None without.
     start and end are clock readings; the first sync lies before start, so what it waits for is in no sample.
     """
 
     def __init__(self, workload, step, group):
+        marks = (workload.event(), workload.event()) if workload.event else ()
         workload.sync()
         cpu_start = cpu_clock()
         self.start = wall_clock()
+        for mark in marks[:1]:
+            mark.record()
         for _ in itertools.repeat(None, group):
             step()
+        for mark in marks[1:]:
+            mark.record()
         workload.sync()
         stop, cpu_stop = wall_clock(), cpu_clock()
+        self.event = marks[0].elapsed_time(marks[1]) / 1e3 if marks else None
+        if marks and finite(self.event) is None:
+            raise ValueError("the device's own clock gave %r for a sample" % self.event)
         asked = wall_clock()  # reading the CPU clock takes microseconds on some machines: no part of the fetch
         self.loss = float(workload.fetch())
         self.end = wall_clock()

@@ -2,6 +2,7 @@
 
 Started as `python in/harness.py` in a folder with `in/` (this folder's files, the script, job.json) and a writable
 `out/`. Writes out/report.json, and in mode `gate` out/gate.json; exits with 0 if the report says ok, else with 1.
+The report's status is ok, failed, or unsupported where the script raised UnsupportedError.
 
 job.json  mode "measure" | "gate"; script "run_pytorch.py"; framework; promised_version (null: any); implementation;
           traits {name: value}; configuration; parameters {name: value}; probe {name: value: replaces parameters at
@@ -26,17 +27,20 @@ import io
 import json
 import os
 import platform
-import re
 import sys
 import traceback
 
 import portable
 import sanity
 from clocks import TIMER, Sample, finite, peak_memory_bytes, rounded, wall_clock
+from reports import as_text, installed_packages, plain, write_json
 
 LEAST_SAMPLES = 5
 SHORTEST_SAMPLE_S = {"cpu": 0.001, "cuda": 0.010}
-PACKAGES_AT_MOST = 200  # in a record; the image's lock names them all
+
+
+class UnsupportedError(Exception):
+    """Raised by a script whose work this version or this image cannot do: no failure, but a reason."""
 
 
 class Job(object):
@@ -61,10 +65,12 @@ class Workload(object):
     steps: {phase: function of nothing}. fetch: brings the loss of the last step to the host, as a float.
     sync: drains the device; sync_name: how. gradients: {canonical name: flat list, None: none} of the last step.
     parameter_count: trained values. facts: cuda, cudnn, and everything that was set (threads, tf32 ...).
-    device_memory: returns the peak in bytes.
+    event: makes a mark of the device's own clock, with record() and elapsed_time(later mark) in milliseconds.
+    device_memory: returns the peak in bytes since reset_device_memory, which is called before the samples.
     """
 
-    sync, sync_name, gradients, parameter_count, facts, device_memory = None, "", None, None, {}, None
+    sync, sync_name, gradients, parameter_count, facts = None, "", None, None, {}
+    event, device_memory, reset_device_memory = None, None, None
 
     def __init__(self, steps, fetch, **others):
         unknown = sorted(set(others) - set(vars(Workload)))
@@ -81,9 +87,9 @@ class Launch(object):
         self.description, self.protocol = description, description["protocol"]
         self.phase, self.losses, self.gate, self.measures = "import", [], None, {}
         self.report = {
-            "status": "ok", "failure": None, "environment": None, "samples": {}, "cpu_samples": {}, "warmup": {},
-            "measures": self.measures, "sanity": [], "group": {}, "windows": {}, "timer": TIMER,
-            "sync": ""}
+            "status": "ok", "failure": None, "environment": None, "samples": {}, "cpu_samples": {},
+            "event_samples": {}, "warmup": {}, "measures": self.measures, "sanity": [], "group": {}, "windows": {},
+            "timer": TIMER, "sync": ""}
 
     def run(self):
         try:
@@ -92,14 +98,16 @@ class Launch(object):
                 self.run_gate()
             else:
                 self.measure()
+        except UnsupportedError as error:
+            self.fail("Unsupported", as_text(str(error)), status="unsupported")
         except BaseException as error:  # whatever a framework raises is data, SystemExit too
             message = as_text("".join(traceback.format_exception_only(type(error), error)).strip())
             memory = isinstance(error, MemoryError) or "out of memory" in message.lower()
             self.fail("OutOfMemory" if memory else type(error).__name__, message, as_text(traceback.format_exc()))
         self.measures["peak_memory_bytes"] = peak_memory_bytes()
 
-    def fail(self, kind, message, log=""):
-        self.report["status"] = "failed"
+    def fail(self, kind, message, log="", status="failed"):
+        self.report["status"] = status
         self.report["failure"] = {
             "phase": self.phase, "kind": kind, "message": message[:1000], "log_tail": log[-4000:]}
 
@@ -152,8 +160,6 @@ class Launch(object):
         checks = []
         for phase in self.protocol["phases"]:
             checks += self.measure_phase(workload, phase)
-        if workload.device_memory:
-            self.measures["device_memory_bytes"] = workload.device_memory()
         self.phase = "sanity"
         checks = sanity.check_losses(self.losses, self.description["falls"]) + checks
         checks += sanity.check_parameters(self.description["expected_parameters"], workload.parameter_count)
@@ -170,7 +176,11 @@ class Launch(object):
         self.report["windows"][phase] = [round(samples[0].start, 4), round(samples[-1].end, 4)]  # for the host's readings
         loop_s = samples[-1].end - samples[0].start - sum(sample.fetch for sample in samples)
         self.measures["loop_s"] = rounded(self.measures["loop_s"] + loop_s)
-        return [sanity.check_synchronised(phase, samples), sanity.check_loop_time(phase, samples)]
+        if workload.device_memory:
+            peaks = (self.measures.get("device_memory_bytes", 0), workload.device_memory())
+            self.measures["device_memory_bytes"] = max(peaks)
+        events = [sanity.check_events(phase, samples)] if workload.event else []
+        return [sanity.check_synchronised(phase, samples), sanity.check_loop_time(phase, samples)] + events
 
     def warm_up(self, workload, phase, until):
         """Warm up and return how many iterations make a sample long enough; the first one, cold, says nothing."""
@@ -191,6 +201,8 @@ class Launch(object):
     def take_samples(self, workload, phase, group, until):
         """Take the samples of a phase, with the garbage collector off."""
         step, wanted, samples = workload.steps[phase], self.protocol["samples"], []
+        if workload.reset_device_memory:
+            workload.reset_device_memory()
         gc.collect()
         gc.disable()
         try:
@@ -200,35 +212,10 @@ class Launch(object):
             gc.enable()
             self.report["samples"][phase] = [rounded(sample.wall / group) for sample in samples]
             self.report["cpu_samples"][phase] = [rounded(sample.cpu / group) for sample in samples]
+            if workload.event:
+                self.report["event_samples"][phase] = [rounded(sample.event / group) for sample in samples]
             self.losses += [sample.loss for sample in samples]
         return samples
-
-
-def plain(value):
-    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
-
-
-def as_text(text):
-    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-
-
-def installed_packages():
-    """Return {name: version} of what lies on sys.path, read off the folders' names: alike on every Python."""
-    found = {}
-    for folder in filter(os.path.isdir, sys.path):
-        for entry in os.listdir(folder):
-            match = re.match(r"(.+?)-(\d[^-]*)(?:-py[\d.]+)?\.(?:dist|egg)-info$", entry)
-            if match:
-                found.setdefault(match.group(1)[:60], match.group(2)[:60])
-    return dict(sorted(found.items())[:PACKAGES_AT_MOST])
-
-
-def write_json(path, content):
-    with io.open(path + ".part", "wb") as stream:
-        stream.write(json.dumps(content, sort_keys=True, allow_nan=False).encode("utf-8"))
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(path + ".part", path)
 
 
 def main():

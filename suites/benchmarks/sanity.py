@@ -6,12 +6,14 @@ import re
 from clocks import finite, rounded
 
 LIMIT = 0.01
+EVENT_LIMIT = 0.1
 LOOP_FLOOR_S = 0.002  # what a loop may take beside its samples, however short they are
 MESSAGES = {
     "loss_finite": "the loss is not finite (%(fetched)d were fetched). Look at the data and the learning rate.",
     "loss_falls": "the loss went from %(first)r to %(last)r on one batch. The step does not train.",
     "synchronised": "%(phase)s: the result came %(error).3g of a sample after its stop. `sync` does not wait for it.",
     "loop_time": "%(phase)s: the loop took %(error).3g more than its samples. Work is done outside the timed step.",
+    "event_time": "%(phase)s: the device's own clock is %(error).3g of a sample away from the host's. One is wrong.",
     "parameters": "%(found)r trained values where the benchmark says %(expected)r. Another model is measured.",
 }
 
@@ -29,6 +31,14 @@ def check_synchronised(phase, samples):
     """Bound the fetch, as a share of its sample, by 1 % in the median: what comes late was not waited for."""
     error = sorted(sample.fetch / sample.wall for sample in samples)[len(samples) // 2]
     return {"check": "synchronised", "phase": phase, "ok": error < LIMIT, "error": rounded(error), "limit": LIMIT}
+
+
+def check_events(phase, samples):
+    """Bound the distance of the two clocks by 10 % in the median: the host's sample holds the other and a sync."""
+    errors = [sample.event / sample.wall - 1 for sample in samples]
+    error = sorted(errors, key=abs)[len(errors) // 2]
+    return {"check": "event_time", "phase": phase, "ok": abs(error) < EVENT_LIMIT, "error": rounded(error),
+            "limit": EVENT_LIMIT}
 
 
 def check_loop_time(phase, samples):

@@ -55,7 +55,9 @@ def spin(
 
 @pytest.mark.parametrize("version", PYTHONS)
 def test_all_scripts_compile_under_every_interpreter(version: str, tmp_path: Path) -> None:
-    scripts = [str(path) for path in (*SHIPPED.glob("*.py"), *SHIPPED.glob("*/run_*.py"), *SHIPPED.glob("*/nets_*.py"))]
+    scripts = [
+        str(path) for path in (*SHIPPED.glob("*.py"), *SHIPPED.glob("*/run_*.py"), *SHIPPED.glob("*/*_pytorch.py"))
+    ]
     check = "import sys\nfor path in sys.argv[1:]: compile(open(path).read(), path, 'exec')"
 
     done = subprocess.run((PYTHONS[version], "-c", check, *scripts), capture_output=True, check=False)
@@ -180,6 +182,67 @@ def test_as_many_samples_are_taken_as_the_protocol_says(bench: Bench) -> None:
     assert len(launched.report.warmup["train_step"]) == 7
     assert len(launched.report.samples["train_step"]) == 31
     assert launched.report.measures["first_step_s"] == launched.report.warmup["train_step"][0]
+
+
+def test_what_a_script_cannot_do_here_is_unsupported_with_its_reason(bench: Bench) -> None:
+    bench.plant(SPIN, "    last = {}\n", "    raise harness.UnsupportedError('needs a C compiler')\n")
+
+    launched = spin(bench)
+
+    assert (launched.report.status, launched.exit_code) == ("unsupported", 1)
+    assert launched.report.failure is not None
+    assert (launched.report.failure.kind, launched.report.failure.message) == ("Unsupported", "needs a C compiler")
+
+
+def plant_a_clock_of_the_device(bench: Bench, milliseconds: str) -> None:
+    """Give the workload events of a device: `milliseconds` is what one of them makes of the host's readings."""
+    bench.plant(
+        SPIN,
+        "\n    def train_step():\n",
+        "\n    import clocks\n\n    class Event(object):\n"
+        "        def record(self):\n            self.read = clocks.wall_clock()\n\n"
+        f"        def elapsed_time(self, later):\n            return {milliseconds}\n\n    def train_step():\n",
+    )
+    bench.plant(SPIN, '{"train_step": train_step}', '{"train_step": train_step}, event=Event')
+
+
+def test_the_device_times_each_sample_too(bench: Bench) -> None:
+    plant_a_clock_of_the_device(bench, "(later.read - self.read) * 1e3")
+
+    launched = spin(bench)
+
+    report = launched.report
+    assert report.status == "ok", report.failure
+    assert launched.sanity("event_time")["ok"]
+    for event_s, wall_s in zip(report.event_samples["train_step"], report.samples["train_step"], strict=True):
+        assert 0.5 * wall_s < event_s <= wall_s
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "kind"),
+    [("(later.read - self.read) * 500", "event_time"), ("(later.read - self.read) * 2e3", "event_time"),
+     ("1 / 0", "ZeroDivisionError"), ("float('nan')", "ValueError")],
+    ids=["half", "twice", "raises", "no number"],
+)  # fmt: skip
+def test_a_device_clock_that_disagrees_or_fails_is_a_failed_launch(bench: Bench, milliseconds: str, kind: str) -> None:
+    plant_a_clock_of_the_device(bench, milliseconds)
+
+    launched = spin(bench)
+
+    assert launched.exit_code == 1
+    assert launched.report.failure is not None
+    assert launched.report.failure.kind == kind
+
+
+def test_peak_device_memory_is_that_of_the_samples(bench: Bench) -> None:
+    bench.plant(SPIN, "    last = {}\n", "    last = {}\n    held = []\n")
+    bench.plant(SPIN, "    def train_step():\n", "    def train_step():\n        held.append(1)\n")
+    memory = "device_memory=lambda: len(held), reset_device_memory=lambda: held.__delitem__(slice(None))"
+    bench.plant(SPIN, '{"train_step": train_step}', f'{{"train_step": train_step}}, {memory}')
+
+    launched = spin(bench)
+
+    assert launched.report.measures["device_memory_bytes"] == launched.report.group["train_step"] * 5
 
 
 @pytest.mark.parametrize(

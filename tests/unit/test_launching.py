@@ -49,6 +49,7 @@ def test_a_good_report_is_ok() -> None:
         (ended(b'{"status": "ok", "samples": {"train_step": []}}'), "failed", "record", "NoSamples"),
         (ended(b'{"status": "ok", "samples": {"forward": [0.1]}}'), "failed", "record", "NoSamples"),
         (ended(b'{"status": "failed"}', 1), "failed", "record", "NoReason"),
+        (ended(b'{"status": "unsupported"}', 1), "failed", "record", "NoReason"),
         (outcome_of(GOOD_REPORT, exit_code=3), "failed", "launch", "ExitCode"),
     ],
 )  # fmt: skip
@@ -58,6 +59,16 @@ def test_whatever_is_not_a_good_report_is_a_failure(outcome: Outcome, status: st
     assert verdict.failure is not None
     assert (verdict.status, verdict.failure.phase, verdict.failure.kind) == (status, phase, kind)
     assert verdict.failure.message
+
+
+def test_what_the_program_says_it_cannot_do_is_unsupported_and_no_failed_launch() -> None:
+    failure = {"phase": "setup", "kind": "Unsupported", "message": "needs a C++ compiler"}
+
+    verdict = judge(outcome_of({"status": "unsupported", "failure": failure}, exit_code=1), PHASES)
+
+    assert verdict.status == "unsupported"
+    assert verdict.failure is not None
+    assert verdict.failure.message == "needs a C++ compiler"
 
 
 @pytest.mark.parametrize(("phase", "status"), [("sanity", "invalid"), ("setup", "failed"), ("import", "failed")])

@@ -107,6 +107,8 @@ def test_a_report_that_is_not_right_is_refused_with_the_reason(raw: bytes, reaso
         ('"samples": {"step": [5e-324]}', "samples.step: 5e-324 is no duration"),
         ('"warmup": {"step": [1e308]}', "warmup.step: 1e+308 s is longer than the launch"),
         ('"warmup": {"step": [-1]}', "warmup.step: -1.0 is no duration"),
+        ('"event_samples": {"step": [-1]}', "event_samples.step: -1.0 is no duration"),
+        ('"event_samples": {"step": [11]}', "event_samples.step: 11 s is longer than the launch"),
         ('"cpu_samples": {"step": [-1]}', "cpu_samples.step: from -1.0 to -1.0 s is no CPU time"),
         ('"cpu_samples": {"step": [1, 1e308]}', "cpu_samples.step: from 1.0 to 1e+308 s is no CPU time"),
     ],

@@ -166,11 +166,13 @@ def test_however_many_samples_there_are_the_record_fits(count: int) -> None:
     phases: Sequence[str] = ("forward", "backward", "train_step")
     by_phase = dict.fromkeys(phases, values)
 
-    stored, columns = separate(replace(RECORD, samples=by_phase, cpu_samples=by_phase, warmup=by_phase))
+    stored, columns = separate(
+        replace(RECORD, samples=by_phase, cpu_samples=by_phase, event_samples=by_phase, warmup=by_phase)
+    )
 
+    kept = (stored.samples, stored.cpu_samples, stored.event_samples, stored.warmup)
     assert fits(record_bytes(stored))
     assert (
-        sum(len(values) for values in columns.values())
-        + sum(len(values) for kind in (stored.samples, stored.cpu_samples, stored.warmup) for values in kind.values())
-        == 9 * count
+        sum(len(values) for values in columns.values()) + sum(len(values) for kind in kept for values in kind.values())
+        == 12 * count
     )

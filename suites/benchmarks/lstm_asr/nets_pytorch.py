@@ -1,4 +1,4 @@
-"""The nets of run_pytorch.py: LSTMs of one way to write them each, and the acoustic model around them."""
+"""The nets of run_pytorch.py: one way to write an LSTM each, and the acoustic model around them."""
 from __future__ import absolute_import, division, print_function
 
 import re
@@ -35,12 +35,12 @@ class BasicCell(nn.Module):
 class CellLoop(nn.Module):
     """A cell in a Python loop; returns the last h only."""
 
-    def __init__(self, cell, units, move):
+    def __init__(self, cell, make_zero):
         super(CellLoop, self).__init__()
-        self.cell, self.units, self.move = cell, units, move
+        self.cell, self.make_zero = cell, make_zero
 
     def forward(self, x):
-        zero = self.move(wrap(torch.zeros(x.size(1), self.units)))  # on the host, then moved: as the study does
+        zero = self.make_zero(x)
         state = (zero, zero)
         for t in range(x.size(0)):
             state = self.cell(x[t], state)
@@ -99,17 +99,6 @@ class AcousticModel(nn.Module):
 
     def forward(self, x):
         return self.head(self.lstm(x))
-
-
-def make_model(implementation, sizes, lengths, move):
-    if implementation == "cudnn_lstm":
-        return AcousticModel(WholeLstm(sizes, lengths), sizes)
-    if implementation == "padded_lstm":
-        return AcousticModel(PaddedLstm(sizes, lengths, move), sizes)
-    if sizes["layers"] != 1 or sizes["bidirectional"] or lengths is not None:
-        raise ValueError("%s has one layer in one direction. Take cudnn_lstm." % implementation)
-    cell = {"lstmcell_fused": nn.LSTMCell, "lstmcell_basic": BasicCell}[implementation](sizes["features"], sizes["units"])
-    return AcousticModel(CellLoop(cell, sizes["units"], move), sizes)
 
 
 def canonical(torch_name):
