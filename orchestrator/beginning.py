@@ -77,10 +77,11 @@ def make_setting(
         suite=SuiteKeys(name=suite.name, profile=suite.profile, sha256=suite.sha256),
         seed=seed if isinstance(seed, int) else 0,
         protocol=suite.protocol,
+        host=bench.host,
         machine=bench.machine,
         engine=bench.engine,
         engine_version=engine_version,
         command=command,
         logs=folder.logs,
-        gpu=planned.target.gpu,
+        slot=planned.slots[0],
     )

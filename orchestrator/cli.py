@@ -26,6 +26,12 @@ app = typer.Typer(
 Suite = Annotated[str | None, typer.Argument(help="suite file or name; default: `suite` of orch.toml")]
 Json = Annotated[bool, typer.Option("--json", help="write the result as JSON")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Gpus = Annotated[
+    str | None,
+    typer.Option(
+        help="index, uuid or MIG instance: 0,GPU-8f2c,1:0 or all; default: the first on which nobody computes"
+    ),
+]
 Engine = Annotated[str, typer.Option(help="auto, docker or venv")]
 Profile = Annotated[str | None, typer.Option(help="named protocol of the suite; without a GPU: quick")]
 Yes = Annotated[bool, typer.Option("--yes", help="allow large downloads")]
@@ -33,6 +39,10 @@ Locked = Annotated[bool, typer.Option("--locked", help="use committed locks only
 UsePython = Annotated[
     list[str] | None,
     typer.Option(help="IMAGE=PATH: measure in an interpreter that has the framework, build nothing; repeatable"),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(metavar="SSH", help="ssh://[user@]host[:port]: build and measure there, keep the records here"),
 ]
 common: dict[str, Any] = {}  # --project, set by the callback before any verb
 
@@ -85,14 +95,18 @@ def plan(
     gpu: Annotated[str | None, typer.Option(help="plan for this GPU, such as H100; none is needed")] = None,
     driver: Annotated[str | None, typer.Option(help="its driver version, such as 535.104")] = None,
     device: Device = "auto",
+    gpus: Gpus = None,
     engine: Engine = "auto",
     profile: Profile = None,
+    host: Host = None,
     as_json: Json = False,
 ) -> None:
     """Say what would run, in which variant, what cannot and why, and what it costs. Fetches nothing."""
     from orchestrator.listing import plan_as_json, render_plan
 
-    bench = _workbench(suite=suite, gpu=gpu, driver=driver, device=device, engine=engine, profile=profile)
+    bench = _workbench(
+        suite=suite, gpu=gpu, driver=driver, device=device, gpus=gpus, engine=engine, profile=profile, host=host
+    )
     planned = bench.plan_suite(with_engine=gpu is None)
     cost = bench.estimate(planned)
     console.result(json.dumps(plan_as_json(planned, cost), indent=1) if as_json else render_plan(planned, cost))
@@ -104,16 +118,18 @@ def plan(
 def build(
     names: Annotated[list[str] | None, typer.Argument(help="suites or images; default: `suite` of orch.toml")] = None,
     device: Device = "auto",
+    gpus: Gpus = None,
     engine: Engine = "auto",
     profile: Profile = None,
     yes: Yes = False,
     locked: Locked = False,
+    host: Host = None,
     as_json: Json = False,
 ) -> None:
     """Build what a suite needs and this machine can run."""
     from orchestrator.providing import build_named
 
-    bench = _workbench(device=device, engine=engine, profile=profile, yes=yes, locked=locked)
+    bench = _workbench(device=device, gpus=gpus, engine=engine, profile=profile, yes=yes, locked=locked, host=host)
     done = build_named(bench, tuple(names or ()))
     if as_json:
         console.result(json.dumps([dataclasses.asdict(one) for one in done], indent=1))
@@ -141,12 +157,14 @@ def lock(
 def run(
     suite: Suite = None,
     device: Device = "auto",
+    gpus: Gpus = None,
     engine: Engine = "auto",
     profile: Profile = None,
     yes: Yes = False,
     locked: Locked = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="measure all anew instead of continuing")] = False,
     use_python: UsePython = None,
+    host: Host = None,
     as_json: Json = False,
 ) -> None:
     """Run a suite: build what is missing, measure in random blocks, print the comparison."""
@@ -155,12 +173,14 @@ def run(
     bench = _workbench(
         suite=suite,
         device=device,
+        gpus=gpus,
         engine=engine,
         profile=profile,
         yes=yes,
         locked=locked,
         fresh=fresh,
         use_python=tuple(use_python or ()),
+        host=host,
     )
     done = run_suite(bench, command=("orch", *sys.argv[1:]))
     console.result(done.render("json" if as_json else "terminal"))
@@ -185,11 +205,11 @@ def report(
 
 
 @app.command()
-def reap(as_json: Json = False) -> None:
+def reap(host: Host = None, as_json: Json = False) -> None:
     """Remove containers, volumes and folders that dead runs left past their deadline."""
     from orchestrator.studies import reap_all
 
-    removed = reap_all(_workbench())
+    removed = reap_all(_workbench(host=host))
     console.result(json.dumps(removed) if as_json else "\n".join(removed) or "nothing was left")
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from orchestrator.errors import EngineError, RecordError
 from orchestrator.gates import Reference, check_gate, compute_reference
 from orchestrator.keys import digest
-from orchestrator.launching import ENGINE_FAILED, NO_REPORT, judge, launch
+from orchestrator.launching import NO_REPORT, engine_failed, judge, launch
 from orchestrator.loading import parse_gate
-from orchestrator.machine import read_load
 from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
 from orchestrator.recording import ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Status
@@ -27,7 +26,7 @@ def pass_gate(setting: Setting, prepared: Prepared, cache: Path, attempt: int = 
     passed = _read_passed(path)
     if passed is not None:
         return passed
-    load, started = read_load(), now()
+    load, started = setting.host.before_launch(), now()
     judged, gate = _launch_gate(setting, prepared, reference, key, place)
     if judged.failure is not None:
         ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
@@ -79,7 +78,7 @@ def _launch_gate(
     try:
         outcome = launch(setting, prepared, "gate", place)
     except EngineError as error:
-        return _fail("launch", ENGINE_FAILED, str(error)), Gate()
+        return engine_failed(error), Gate()
     judged = judge(outcome, phases=())
     if judged.failure is not None:
         return judged, Gate()

@@ -10,8 +10,13 @@ from orchestrator.specs import Cell, Protocol
 HOW_MANY = ("blocks", "timeout_s")  # of the protocol: how often and how long, not how it is measured
 
 
-def comparable_key(*, engine: str, machine: Machine, gpu: Gpu | None, protocol: Protocol, code_sha256: str) -> str:
-    """Hash what must agree before two cells are divided: engine kind, protocol, code, GPU, driver, CPU."""
+def comparable_key(
+    *, engine: str, machine: Machine, gpu: Gpu | None, protocol: Protocol, code_sha256: str, jit: bool
+) -> str:
+    """Hash what must agree before two cells are divided: engine kind, protocol, code, GPU, driver, CPU.
+
+    protocol: with the threads it resolves to. jit: the GPU's code was compiled from PTX.
+    """
     return digest(
         {
             "engine": engine,
@@ -19,6 +24,7 @@ def comparable_key(*, engine: str, machine: Machine, gpu: Gpu | None, protocol: 
             "code": code_sha256,
             "gpu": [gpu.name, gpu.power_limit_w, gpu.driver] if gpu else None,
             "cpu": machine.cpu,
+            "jit": jit,
         }
     )
 

@@ -8,12 +8,11 @@ from typing import Literal
 from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError, RecordError
 from orchestrator.loading import parse_report
-from orchestrator.machine import read_load
 from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
 from orchestrator.recording import ended_launch, make_record, now
 from orchestrator.records import Failure, Record, Report, Status
+from orchestrator.remedies import find_remedy
 from orchestrator.store import save, slug
-from orchestrator.telemetry import Watch
 from orchestrator.workloads import job_content
 
 Mode = Literal["measure", "gate"]
@@ -29,14 +28,14 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 def measure(setting: Setting, prepared: Prepared, place: Place, gate: Gate) -> Record:
     """Launch a cell once and return its record, whatever happened."""
-    load, started = read_load(), now()
-    watch = Watch(setting.gpu if prepared.cell.device == "cuda" else None, setting.cpus)
+    load, started = setting.host.before_launch(), now()
+    watch = setting.host.watch(setting.gpu if prepared.cell.device == "cuda" else None, setting.cpus)
     try:
         with watch:
             outcome = launch(setting, prepared, "measure", place)
         judged = judge(outcome, setting.protocol.phases)
     except EngineError as error:
-        judged = Judged(status="failed", report=NO_REPORT, failure=_failure("launch", ENGINE_FAILED, str(error)))
+        judged = engine_failed(error)
     ended = ended_launch(setting, prepared.cell.row, place, started=started, load=load)
     return replace(
         make_record(setting, prepared, ended, judged, gate), telemetry=watch.telemetry(judged.report.windows)
@@ -73,11 +72,31 @@ def make_job(setting: Setting, prepared: Prepared, mode: Mode, place: Place) -> 
     )
 
 
+def engine_failed(error: EngineError) -> Judged:
+    """Say of a launch that it was none."""
+    failure = _failure("launch", ENGINE_FAILED, str(error))
+    return Judged(status="failed", report=NO_REPORT, failure=_explained(failure))
+
+
 def judge(outcome: Outcome, phases: Sequence[str]) -> Judged:
     """Say what became of a launch from how it ended and what it wrote; neither is trusted.
 
     phases: those that must have been timed; none in a gate launch.
     """
+    judged = _judge(outcome, phases)
+    # On the processor a log tells of missing GPUs too, which is no fault there.
+    log = outcome.log if outcome.gpu_mode != "none" else ""
+    failure = _explained(judged.failure, log) if judged.failure else None
+    return replace(judged, failure=failure, gpu_mode=outcome.gpu_mode, memory_bytes=outcome.memory_bytes)
+
+
+def _explained(failure: Failure, log: str = "") -> Failure:
+    """Add what is known about an error of the GPU; what the program itself gave as the reason comes first."""
+    remedy = find_remedy(f"{failure.kind}: {failure.message}") or find_remedy(log)
+    return replace(failure, remedy=str(remedy) if remedy else "")
+
+
+def _judge(outcome: Outcome, phases: Sequence[str]) -> Judged:
     if outcome.status == "oom":
         return _lost(outcome, "oom", _failure("launch", "OutOfMemory", "killed by the kernel: out of memory"))
     if outcome.status == "timeout":
@@ -110,7 +129,7 @@ def _judge_report(outcome: Outcome, report: Report, phases: Sequence[str]) -> Ju
         status = "unsupported"
     elif failure is not None:
         status = "invalid" if failure.phase == "sanity" else "failed"
-    return Judged(status=status, report=report, failure=failure, gpu_mode=outcome.gpu_mode)
+    return Judged(status=status, report=report, failure=failure)
 
 
 def _engine_note(log: str) -> str:
@@ -122,7 +141,7 @@ def _engine_note(log: str) -> str:
 def _lost(outcome: Outcome, status: Status, failure: Failure) -> Judged:
     tail = outcome.log[-LOG_TAIL_CHARACTERS:]
     failure = Failure(phase=failure.phase, kind=failure.kind, message=failure.message, log_tail=tail)
-    return Judged(status=status, report=NO_REPORT, failure=failure, gpu_mode=outcome.gpu_mode)
+    return Judged(status=status, report=NO_REPORT, failure=failure)
 
 
 def _failure(phase: str, kind: str, message: str) -> Failure:

@@ -41,6 +41,7 @@ class Target:
     device: Device
     gpu: Gpu | None = None  # needed for "cuda"
     platform: str = "linux/amd64"
+    gpus: tuple[Gpu, ...] = ()  # to compute on, all like `gpu`; none where the plan is for one that is not here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +154,16 @@ def estimate(
     benchmarks: Mapping[str, Benchmark],
     missing_bytes: Callable[[ImageVariant], int | None],
     is_built: Callable[[ImageVariant], bool],
+    slots: int = 1,
 ) -> Estimate:
-    """Say what a plan downloads, takes on disk and lasts; a step without a hint counts as long as its phase may."""
+    """Say what a plan downloads, takes on disk and lasts; a step without a hint counts as long as its phase may.
+
+    slots: how many launches run side by side.
+    """
     missing = [target for target in plan.targets if not is_built(target)]
     alike = Counter((cell.benchmark, cell.configuration, cell.device) for cell in plan.cells)
     measuring_s = sum(count * _cell_s(plan.suite.protocol, benchmarks, *cell) for cell, count in alike.items())
-    return Estimate(build=estimate_build(missing, missing_bytes), seconds=BUILD_S * len(missing) + measuring_s)
+    return Estimate(build=estimate_build(missing, missing_bytes), seconds=BUILD_S * len(missing) + measuring_s / slots)
 
 
 def estimate_build(targets: Sequence[ImageVariant], missing_bytes: Callable[[ImageVariant], int | None]) -> BuildCost:

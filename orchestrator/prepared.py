@@ -1,13 +1,14 @@
 """What launches share, a cell that is ready for one, and what became of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from orchestrator.engines import BuiltImage, Engine
+from orchestrator.fleet import Slot
+from orchestrator.fleet.hosts import Host
 from orchestrator.hardware import Gpu, Machine
-from orchestrator.machine import choose_cpus
 from orchestrator.records import Failure, Report, Status, SuiteKeys
 from orchestrator.specs import Benchmark, Cell, Configuration, Device, Implementation, Protocol, Scalar
 from orchestrator.workloads import code_sha256
@@ -21,12 +22,21 @@ class Setting:
     suite: SuiteKeys
     seed: int
     protocol: Protocol
-    machine: Machine
+    host: Host  # where launches run
+    machine: Machine  # what it is
     engine: Engine
     engine_version: str
     command: tuple[str, ...]
     logs: Path
-    gpu: Gpu | None = None
+    slot: Slot  # where the launches run; all slots of a run are alike
+
+    def on(self, slot: Slot) -> "Setting":
+        """Return the same for another slot."""
+        return replace(self, slot=slot)
+
+    @property
+    def gpu(self) -> Gpu | None:
+        return self.slot.gpu
 
     @property
     def device(self) -> Device:
@@ -34,11 +44,11 @@ class Setting:
 
     @property
     def threads(self) -> int:
-        return min(self.protocol.threads or self.machine.cores, len(self.machine.cpus))
+        return len(self.cpus)
 
     @property
     def cpus(self) -> tuple[int, ...]:
-        return choose_cpus(self.machine, self.threads)
+        return self.slot.cpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +85,7 @@ class Judged:
     report: Report
     failure: Failure | None = None
     gpu_mode: str = "none"
+    memory_bytes: int | None = None  # the limit it ran under
 
 
 @dataclass(frozen=True, kw_only=True)

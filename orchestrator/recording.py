@@ -11,8 +11,8 @@ from orchestrator.prepared import Gate, Judged, Place, Prepared, Setting
 from orchestrator.records import (
     CellKeys,
     ContainerUsed,
-    Environment,
     Failure,
+    GpuUsed,
     ImageUsed,
     Launch,
     ProtocolUsed,
@@ -43,9 +43,9 @@ def make_record(setting: Setting, prepared: Prepared, launch: Launch, judged: Ju
             code_sha256=prepared.code_sha256,
         ),
         protocol=_protocol_used(setting, report),
-        environment=_environment(report, prepared.cell),
-        image=_image_used(prepared.image),
-        container=_container_used(setting, judged.gpu_mode),
+        environment=report.environment,
+        image=_image_used(prepared.image, prepared.cell),
+        container=_container_used(setting, judged),
         machine=setting.machine,
         samples=report.samples,
         cpu_samples=report.cpu_samples,
@@ -79,7 +79,7 @@ def never_launched(
         failure=failure,
         cell=CellKeys(id=cell_id(cell), key="", comparable=""),
         suite=setting.suite,
-        launch=ended_launch(setting, cell.row, place, started=now(), load=None),
+        launch=ended_launch(setting, cell.row, place, started=now(), load=None, is_launched=False),
         workload=Workload(
             benchmark=cell.benchmark,
             implementation=cell.implementation,
@@ -88,7 +88,7 @@ def never_launched(
             code_sha256="",
         ),
         protocol=_protocol_used(setting, Report(status="failed")),
-        image=ImageUsed(name=name, variant=variant),
+        image=ImageUsed(name=name, variant=variant, jit=isinstance(cell, Cell) and cell.jit),
         machine=setting.machine,
         provenance=Provenance(orch=__version__, command=setting.command),
     )
@@ -105,8 +105,9 @@ def keys(setting: Setting, prepared: Prepared) -> CellKeys:
         engine=setting.engine.name,
         machine=setting.machine,
         gpu=setting.gpu,
-        protocol=setting.protocol,
+        protocol=replace(setting.protocol, threads=setting.threads),
         code_sha256=prepared.code_sha256,
+        jit=prepared.cell.jit,
     )
     return CellKeys(
         id=prepared.cell.id,
@@ -115,8 +116,10 @@ def keys(setting: Setting, prepared: Prepared) -> CellKeys:
     )
 
 
-def ended_launch(setting: Setting, row: str, place: Place, *, started: str, load: float | None) -> Launch:
-    """Describe a launch that ends now."""
+def ended_launch(
+    setting: Setting, row: str, place: Place, *, started: str, load: float | None, is_launched: bool = True
+) -> Launch:
+    """Describe a launch that ends now, or that was not made."""
     return Launch(
         run=setting.run,
         row=row,
@@ -128,18 +131,17 @@ def ended_launch(setting: Setting, row: str, place: Place, *, started: str, load
         started=started,
         ended=now(),
         paired=place.paired,
+        gpu=_gpu_used(setting) if is_launched else None,
     )
+
+
+def _gpu_used(setting: Setting) -> GpuUsed | None:
+    return GpuUsed(uuid=setting.gpu.uuid, address=setting.gpu.address) if setting.gpu else None
 
 
 def now() -> str:
     """Return the time as records have it: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _environment(report: Report, cell: Cell) -> Environment | None:
-    """What the program found, marked where it had to compile PTX first: only the plan knows."""
-    found = report.environment
-    return replace(found, flags={**found.flags, "jit": True}) if found and cell.jit else found
 
 
 def _protocol_used(setting: Setting, report: Report) -> ProtocolUsed:
@@ -160,7 +162,7 @@ def _protocol_used(setting: Setting, report: Report) -> ProtocolUsed:
     )
 
 
-def _image_used(image: BuiltImage) -> ImageUsed:
+def _image_used(image: BuiltImage, cell: Cell) -> ImageUsed:
     return ImageUsed(
         name=image.target.image.name,
         variant=image.target.variant.name,
@@ -168,14 +170,16 @@ def _image_used(image: BuiltImage) -> ImageUsed:
         base=image.base,
         inputs_sha256=image.inputs_sha256,
         lock_sha256=image.lock_sha256,
+        jit=cell.jit,
     )
 
 
-def _container_used(setting: Setting, gpu_mode: str) -> ContainerUsed:
+def _container_used(setting: Setting, judged: Judged) -> ContainerUsed:
     contained = setting.engine.name == "docker"
     return ContainerUsed(
         engine=setting.engine_version,
-        gpu_mode=gpu_mode,
+        gpu_mode=judged.gpu_mode,
+        memory_bytes=judged.memory_bytes,
         network="none" if contained else "host",
         user="1000:1000" if contained else "caller",
     )

@@ -22,6 +22,7 @@ class Failure:
     kind: str  # class of the error
     message: str
     log_tail: str = ""
+    remedy: str = ""  # of a known error its cause, and what helps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,14 @@ class SuiteKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GpuUsed:
+    """The GPU a launch computed on: one of the machine's."""
+
+    uuid: str
+    address: str  # "0", of a MIG instance "0:1"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Launch:
     """Place of the launch in the run. block is None where nothing was measured: unsupported, not built, gate failed."""
 
@@ -55,6 +64,7 @@ class Launch:
     ended: str
     paired: bool = True  # False: the block was cut in two by a stop and finished later
     number: int = 0  # from 1, in the order in which a run's records were written; 0: not told
+    gpu: GpuUsed | None = None  # None: on the processor, or not launched
 
     @property
     def order(self) -> tuple[str, int, str]:
@@ -110,6 +120,7 @@ class ImageUsed:
     base: str | None = None
     inputs_sha256: str | None = None
     lock_sha256: str | None = None
+    jit: bool = False  # it has no native code for the GPU, which was compiled from PTX: kept apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +148,7 @@ class Report:
     environment: Environment | None = None
     samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # phase -> seconds per iteration
     cpu_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # phase -> CPU seconds per iteration
+    event_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # the same by the device's own clock
     warmup: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     measures: Mapping[str, float | None] = field(default_factory=dict)
     sanity: tuple[Mapping[str, Scalar | None], ...] = ()  # {"check": …, "ok": …, numbers}
@@ -148,7 +160,6 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    event_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # the same by the device's own clock
     """One launch on one machine, good or failed.
 
     In memory all is there as it was made; on disk what is too long lies in the trace, and its summary here.
@@ -170,6 +181,7 @@ class Record:
     trace: Trace | None = None
     samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     cpu_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    event_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     warmup: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     measures: Mapping[str, float | None] = field(default_factory=dict)
     sanity: tuple[Mapping[str, Scalar | None], ...] = ()
@@ -181,7 +193,6 @@ class Record:
         moved = self.summaries.get("samples", {}).get(phase)
         return moved.n if moved else len(self.samples.get(phase, ()))
 
-    event_samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     def least_s(self, phase: str) -> float | None:
         """Return the shortest sample of a phase, None without any."""
         moved = self.summaries.get("samples", {}).get(phase)

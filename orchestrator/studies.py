@@ -1,27 +1,25 @@
 """The main job, whole: plan, build, gate, measure, compare; and its parts as verbs of their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from orchestrator import console, process
+from orchestrator import console
 from orchestrator.analysis.comparison import Comparison
 from orchestrator.beginning import make_setting, open_folder
 from orchestrator.building import NotBuilt
 from orchestrator.engines import BuiltImage
 from orchestrator.errors import EngineError, Exit, StoppedError
+from orchestrator.fleet.local import LocalFleet, refuse_foreign
 from orchestrator.gating import find_reference
 from orchestrator.listing import render_plan
-from orchestrator.machine import read_load
-from orchestrator.options import ENGINE_NAMES
+from orchestrator.ordering import newest_of_each
 from orchestrator.planning import Plan, require_cells
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.providing import provide_images
 from orchestrator.recording import cell_id, never_launched
 from orchestrator.records import Failure, Record, Status
 from orchestrator.reporting import compare_run, find_published, render_comparison, save_comparison
-from orchestrator.running import Ended, Run, newest_of_each
+from orchestrator.running import Ended, Run
 from orchestrator.specs import Cell
 from orchestrator.store import RunFolder
 from orchestrator.workbench import PlannedStudy, Workbench
@@ -53,6 +51,7 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     require_cells(planned.plan)
     find_published(bench.project.suites, planned.plan.suite.study)  # a wrong file is known before any launch
     engine_version = bench.engine.check()
+    _require_gpus(bench, planned)
     built = {one.target.name: one for one in _provide(bench, planned)}
     cells = tuple(
         _prepare(planned, cell, image)
@@ -63,9 +62,12 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
         find_reference(prepared, bench.settings.cache)  # a configuration it does not cover is known before any launch
     folder = open_folder(bench, planned, cells, command)
     setting = make_setting(bench, planned, folder, engine_version, command)
+    fleet = LocalFleet(planned.slots, bench.host)
     estimate_s = bench.estimate(planned).seconds
-    run = Run(setting=setting, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s)
-    with folder.held(), one_run_at_a_time(bench.settings.cache):
+    run = Run(
+        setting=setting, fleet=fleet, folder=folder, cells=cells, cache=bench.settings.cache, estimate_s=estimate_s
+    )
+    with folder.held(), fleet.held():
         ended = _measure(setting, planned, built, folder, run)
     if ended.interrupted:
         console.note(f"Stopped. The same command continues {folder.path}.")
@@ -76,6 +78,13 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     return Done(folder=folder, comparison=comparison, exit_code=_exit_code(folder, ended))
 
 
+def _require_gpus(bench: Workbench, planned: PlannedStudy) -> None:
+    """See that the engine can hand over the GPUs, and that nobody else computes on them, before anything is fetched."""
+    for gpu in planned.target.gpus:
+        bench.engine.check_gpu(gpu)
+    refuse_foreign(bench.host, planned.target.gpus)
+
+
 def _provide(bench: Workbench, planned: PlannedStudy) -> tuple[BuiltImage | NotBuilt, ...]:
     if bench.options.use_python:
         return tuple(bench.adopted[target.name] for target in planned.plan.targets)
@@ -84,20 +93,10 @@ def _provide(bench: Workbench, planned: PlannedStudy) -> tuple[BuiltImage | NotB
 
 def _announce(bench: Workbench, planned: PlannedStudy) -> None:
     console.note(render_plan(planned, bench.estimate(planned)))
-    idle = bench.machine.cores - (planned.plan.suite.protocol.threads or bench.machine.cores)
-    load = read_load()
+    idle = bench.machine.cores - sum(len(slot.cpus) for slot in planned.slots)
+    load = bench.host.read_load()
     if load is not None and load > max(idle, 1):
         console.note(f"Load {load:g} on {bench.machine.cores} cores: others compute here, and intervals will be wide.")
-
-
-@contextmanager
-def one_run_at_a_time(cache: Path) -> Iterator[None]:
-    """Let one run measure on this machine: two at once would share processors and GPUs, and both be wrong."""
-    lock = cache / "measuring.lock"
-    if process.is_held(lock):
-        console.note("Another orch run is measuring on this machine. Waiting for its end …")
-    with process.exclusive(lock):
-        yield
 
 
 def _measure(
@@ -168,7 +167,8 @@ def _prepare(planned: PlannedStudy, cell: Cell, image: BuiltImage) -> Prepared:
 def reap_all(bench: Workbench) -> tuple[str, ...]:
     """Remove what dead runs left, on every engine that answers; returns what was removed."""
     removed: list[str] = []
-    for name in ENGINE_NAMES[1:]:
+    bench.host.check_engine()
+    for name in bench.options.engine_names:
         engine = bench.open_engine(name)
         try:
             engine.check()

@@ -21,10 +21,11 @@ from orchestrator.catalog import (
 from orchestrator.configuration import Settings, load_settings
 from orchestrator.engines import BuiltImage, Engine
 from orchestrator.errors import EngineError, NothingSelectedError, UsageError
-from orchestrator.gpus import find_gpu
+from orchestrator.fleet import Slot
+from orchestrator.fleet.hosts import Host, open_host
+from orchestrator.fleet.local import make_slots
 from orchestrator.hardware import Machine
-from orchestrator.machine import read_machine
-from orchestrator.options import DEVICES, ENGINE_NAMES, Options
+from orchestrator.options import Options
 from orchestrator.planning import (
     BuildCost,
     Estimate,
@@ -37,7 +38,8 @@ from orchestrator.planning import (
     plan_cells,
 )
 from orchestrator.reaching import find_pair, is_locked
-from orchestrator.specs import Device, Image, ImageVariant, Suite
+from orchestrator.specs import Image, ImageVariant
+from orchestrator.targeting import find_target
 from orchestrator.wheelhouse import Wheelhouse
 
 
@@ -48,6 +50,7 @@ class PlannedStudy:
     study: Study
     target: Target
     plan: Plan
+    slots: tuple[Slot, ...]  # where its launches run; none where the plan is for another machine
     with_engine: bool  # False: for any machine
 
 
@@ -68,8 +71,13 @@ class Workbench:
         return load_settings(self.project.root, self.cwd, self.env)
 
     @cached_property
+    def host(self) -> Host:
+        """The machine where launches run. Raises HostError if it cannot be reached."""
+        return open_host(self.options.host, self.settings.cache / "locks")
+
+    @cached_property
     def machine(self) -> Machine:
-        return read_machine()
+        return self.host.machine
 
     @cached_property
     def wheelhouse(self) -> Wheelhouse:
@@ -78,33 +86,25 @@ class Workbench:
     @cached_property
     def engine(self) -> Engine:
         """The engine asked for, or the first that answers. Raises EngineError."""
-        name = self.options.engine
-        if self.options.use_python:
-            if name == "docker":
-                raise UsageError(
-                    "--use-python: an interpreter of this machine runs in no container. Drop --engine docker."
-                )
-            name = "venv"
-        if name not in ENGINE_NAMES:
-            raise UsageError(f"--engine {name}: unknown engine. Known: {', '.join(ENGINE_NAMES)}.")
-        if name != "auto":
-            engine = self.open_engine(name)
+        first, *others = self.options.engine_names
+        self.host.check_engine()
+        engine = self.open_engine(first)
+        if not others:
             engine.check()
             return engine
-        docker = self.open_engine("docker")
         try:
-            console.note(f"Engine: {docker.check()}, since it answers.")
+            console.note(f"Engine: {engine.check()}, since it answers.")
         except EngineError as error:
             console.note(f"Engine: venv (local virtual environments), since no Docker engine answers: {error}")
-            return self.open_engine("venv")
-        return docker
+            return self.open_engine(others[0])
+        return engine
 
     def open_engine(self, name: str) -> Engine:
         """Return an engine that was not yet asked whether it answers."""
         if name == "docker":
             from orchestrator.engines.docker import DockerEngine
 
-            return DockerEngine(mirrors=self.settings.mirrors, ca_bundle=self.settings.ca_bundle)
+            return DockerEngine(mirrors=self.settings.mirrors, ca_bundle=self.settings.ca_bundle, link=self.host.link)
         from orchestrator.engines.venv import VenvEngine
 
         return VenvEngine(cache=self.settings.cache, env=self.env)
@@ -116,19 +116,8 @@ class Workbench:
 
     @cached_property
     def target(self) -> Target:
-        """What is planned for: the GPU named or found, or the CPU."""
-        options = self.options
-        if options.device not in DEVICES:
-            raise UsageError(f"--device {options.device}: unknown device. Known: {', '.join(DEVICES)}.")
-        if options.gpu is not None:
-            return Target(device="cuda", gpu=find_gpu(options.gpu, options.driver))
-        gpus = self.machine.gpus
-        device: Device = "cuda" if options.device == "cuda" or (options.device == "auto" and gpus) else "cpu"
-        if device == "cpu":
-            return Target(device="cpu", platform=self.machine.platform)
-        if not gpus:
-            raise EngineError("--device cuda: the NVIDIA driver shows no GPU here. Install it, or take --device cpu.")
-        return Target(device="cuda", gpu=gpus[0], platform=self.machine.platform)
+        """What is planned for: GPUs, named or found, or the CPU."""
+        return find_target(self.options, self.host)
 
     def plan_suite(self, *, with_engine: bool = True) -> PlannedStudy:
         """Plan the suite asked for, or the default one.
@@ -136,7 +125,8 @@ class Workbench:
         with_engine: leave out what the engine here can never run; without, the plan is for any machine.
         """
         suite = find_suite(self.project, self.options.suite or self.settings.suite)
-        if suite.choose == "oldest_and_newest" and self.options.device == "auto":  # a first look is on the CPU
+        is_free = self.options.device == "auto" and self.options.gpus is None
+        if suite.choose == "oldest_and_newest" and is_free:  # a first look is on the CPU
             self.target = Target(device="cpu", platform=self.machine.platform)
         profile = default_profile(suite, self.target.device, self.options.profile)
         if profile is not None and self.options.profile is None:
@@ -146,22 +136,12 @@ class Workbench:
             study = replace(study, images=sort_images(built.target.image for built in self.adopted.values()))
         elif study.suite.choose == "oldest_and_newest":
             study = replace(study, images=self._choose_two(study))
-        self._check_threads(study.suite)
+        slots = make_slots(self.machine, self.target.gpus, study.suite.protocol.threads) if not self.options.gpu else ()
         _check_baseline(study)
         plan = plan_cells(
             study.suite, study.images, study.benchmarks, self.target, is_locked, self._engine_reason(with_engine)
         )
-        return PlannedStudy(study=study, target=self.target, plan=plan, with_engine=with_engine)
-
-    def _check_threads(self, suite: Suite) -> None:
-        wanted = suite.protocol.threads
-        if wanted is None or self.options.gpu is not None:
-            return
-        there = len(self.machine.cpus)
-        if wanted > there:
-            raise UsageError(
-                f"suite '{suite.name}': {wanted} threads, but this machine has {there} processors. Ask for fewer."
-            )
+        return PlannedStudy(study=study, target=self.target, plan=plan, slots=slots, with_engine=with_engine)
 
     def estimate(self, planned: PlannedStudy) -> Estimate:
         """Say what a plan costs here, downloads of images that are not built included."""
@@ -171,6 +151,7 @@ class Workbench:
             planned.study.benchmarks,
             self.wheelhouse.missing_bytes,
             lambda target: target.name in built or target.image.own_python is not None,
+            slots=len(planned.slots) or 1,
         )
 
     def cost_of(self, targets: Sequence[ImageVariant]) -> BuildCost:
@@ -180,7 +161,7 @@ class Workbench:
     def with_suite(self, name: str) -> "Workbench":
         """Return the same for another suite."""
         other = Workbench(replace(self.options, suite=name), cwd=self.cwd, env=self.env)
-        other.__dict__["engine"] = self.engine
+        other.__dict__.update(host=self.host, engine=self.engine)
         return other
 
     def base_digest(self, target: ImageVariant) -> str | None:

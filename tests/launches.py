@@ -2,14 +2,21 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
-from orchestrator.hardware import Gpu, Machine
+from orchestrator.engines.links import DIRECT, Link
+from orchestrator.fleet import Slot
+from orchestrator.fleet.hosts import Watcher
+from orchestrator.fleet.local import LocalFleet, make_slots
+from orchestrator.hardware import Gpu, GpuUsers, Machine
+from orchestrator.machine import choose_cpus
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.records import SuiteKeys
 from orchestrator.specs import Benchmark, Cell, Configuration, Image, ImageVariant, Implementation, Protocol, Variant
+from orchestrator.telemetry import Watch
 
 MACHINE = Machine(id="sha256:m", cpu="A CPU", cores=2, cpus=(0, 1), memory_bytes=2**30, kernel="6.1")
 PROTOCOL = Protocol(warmup=1, samples=5, blocks=2, threads=1, timeout_s=9.0)
@@ -33,6 +40,7 @@ class FakeEngine:
     answer: Callable[[Job], Outcome] = lambda _job: outcome_of(GOOD_REPORT)
     name: str = "fake"
     jobs: list[Job] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)  # runs
 
     def launch(self, image: BuiltImage, job: Job) -> Outcome:
         assert image.reference
@@ -73,7 +81,7 @@ class FakeEngine:
         raise AssertionError(gpu)
 
     def end(self, run: str) -> None:
-        raise AssertionError(run)
+        self.ended.append(run)
 
     def reap(self, run: str | None = None) -> tuple[str, ...]:
         raise AssertionError(run)
@@ -85,12 +93,55 @@ def make_setting(folder: Path, engine: FakeEngine | None = None, protocol: Proto
         suite=SuiteKeys(name="toy", profile=None, sha256="sha256:s"),
         seed=7,
         protocol=protocol,
+        host=FakeHost(),
         machine=MACHINE,
         engine=engine or FakeEngine(),
         engine_version="fake 1",
         command=("orch", "run", "toy"),
         logs=folder / "logs",
+        slot=Slot(cpus=choose_cpus(MACHINE, protocol.threads)),
     )
+
+
+def make_fleet(gpus: Sequence[Gpu] = (), host: "FakeHost | None" = None) -> LocalFleet:
+    """Make a fleet of these GPUs, or of the processor, on a machine that a test may look into."""
+    machine = replace(MACHINE, gpus=tuple(gpus))
+    return LocalFleet(make_slots(machine, gpus, 1), host or FakeHost(machine=machine), poll_s=0.0)
+
+
+@dataclass
+class FakeHost:
+    """A machine whose locks are free and whose GPUs nobody uses, unless a test says so."""
+
+    machine: Machine = MACHINE
+    name: str = "this machine"
+    link: Link = DIRECT
+    users: dict[str, GpuUsers] = field(default_factory=dict)  # uuid -> who uses it
+    held: list[str] = field(default_factory=list)  # names of locks that another run has
+    taken_locks: list[tuple[str, bool]] = field(default_factory=list)  # by this one: name, whether shared
+
+    def read_load(self) -> float | None:
+        return 0.0
+
+    def read_users(self, gpu: Gpu) -> GpuUsers:
+        return self.users.get(gpu.uuid, GpuUsers())
+
+    def watch(self, gpu: Gpu | None, cpus: Sequence[int]) -> Watcher:
+        return Watch(gpu, cpus)
+
+    def taken(self, name: str, what: str, *, shared: bool = False) -> AbstractContextManager[None]:
+        del what  # for the user's eyes
+        self.taken_locks.append((name, shared))
+        return nullcontext()
+
+    def is_taken(self, name: str) -> bool:
+        return name in self.held
+
+    def before_launch(self) -> float | None:
+        return 0.0
+
+    def check_engine(self) -> None:
+        """It answers."""
 
 
 def make_prepared(folder: Path, version: str = "1.0", implementation: str = "steady", code: str = "c") -> Prepared:

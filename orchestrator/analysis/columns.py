@@ -9,6 +9,7 @@ from typing import Literal
 
 from packaging.version import Version
 
+from orchestrator.hardware import Gpu
 from orchestrator.names import version_key
 from orchestrator.records import Record
 from orchestrator.specs import Device
@@ -47,6 +48,7 @@ class Column:
     variant: str | None
     device: Device | None  # None: unsupported here, never ran
     setup: Setup | None
+    jit: bool = False  # its GPU code was compiled from PTX: no column of native code is divided by it
 
     @property
     def family(self) -> str:
@@ -58,8 +60,8 @@ class Column:
 
     @property
     def label(self) -> str:
-        """Version and variant; where a CUDA build ran on the processor, it says so."""
-        where = " on cpu" if self.variant not in {None, "cpu"} and self.device == "cpu" else ""
+        """Version and variant; where a CUDA build ran on the processor, or by code compiled from PTX, it says so."""
+        where = " on cpu" if self.variant not in {None, "cpu"} and self.device == "cpu" else " jit" if self.jit else ""
         return f"{self.version} {self.variant or ''}".rstrip() + where
 
 
@@ -125,7 +127,13 @@ def clean(text: str) -> str:
 
 def _column(record: Record) -> Column:
     variant = clean(record.image.variant) if record.image.variant else None
-    return Column(image=clean(record.image.name), variant=variant, device=device_of(record), setup=_setup(record))
+    return Column(
+        image=clean(record.image.name),
+        variant=variant,
+        device=device_of(record),
+        setup=_setup(record),
+        jit=record.image.jit,
+    )
 
 
 def _lost_column(record: Record) -> Column:
@@ -137,9 +145,17 @@ def _whereabouts(record: Record) -> tuple[str, str]:
     return clean(record.image.name), record.machine.id
 
 
+def _gpu(record: Record) -> Gpu | None:
+    """Return the GPU a launch computed on; of one that was not launched, the first that could have been."""
+    if device_of(record) == "cpu":
+        return None
+    used = record.launch.gpu
+    return next((gpu for gpu in record.machine.gpus if used is None or gpu.uuid == used.uuid), None)
+
+
 def _setup(record: Record) -> Setup:
     machine, protocol = record.machine, record.protocol
-    gpu = machine.gpus[0] if machine.gpus and device_of(record) == "cuda" else None
+    gpu = _gpu(record)
     counts = f"{protocol.warmup} warm-up + {protocol.samples} samples, at most {protocol.at_most_s:g} s"
     told = "+".join(clean(phase) for phase in protocol.phases)
     return Setup(

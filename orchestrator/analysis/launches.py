@@ -89,7 +89,7 @@ def _marks(good: Sequence[Record], phase: str) -> tuple[str, ...]:
     """
     short = [record.count(phase) for record in good if record.count(phase) < record.protocol.samples]
     busy = [record for record in good if _is_busy(record)]
-    compiled = [record for record in good if record.environment and record.environment.flags.get("jit")]
+    compiled = [record for record in good if record.image.jit]
     cut = [record for record in good if not record.launch.paired]
     marks = (
         (short, f"{min(short, default=0)} samples in the time limit, fewer than asked for"),

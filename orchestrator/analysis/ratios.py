@@ -48,7 +48,13 @@ def differences(column: Column, cell: Launches, base_column: Column, base: Launc
     found = column.setup.differences(base_column.setup)
     if cell.code_sha256 != base.code_sha256:
         found = (*found, "code")
+    if column.jit != base_column.jit:
+        found = (*found, f"GPU code: {_code_of(column)}, not {_code_of(base_column)}")
     return found or (("comparable key",) if cell.comparable != base.comparable else ())
+
+
+def _code_of(column: Column) -> str:
+    return "compiled from PTX (jit)" if column.jit else "native"
 
 
 def find_baseline(column: Column, columns: Sequence[Column], images: Mapping[str, str]) -> Column | None:

@@ -123,11 +123,18 @@ def _tell_missing(row: Cells, cells: Mapping[RowId, Cells]) -> dict[Column, Laun
 
 
 def _baseline_images(cells: Mapping[RowId, Cells], columns: Sequence[Column], baseline: str) -> dict[str, str]:
-    """Return family -> baseline image: the one asked for, else the oldest that has a time in any row."""
+    """Return family -> baseline image: the one asked for, else the oldest that has a time in any row.
+
+    One whose code was compiled from PTX, by which no native column may be divided, only where there is no other.
+    """
     timed = {column for row in cells.values() for column, launches in row.items() if launches.medians_s}
     if baseline != "oldest":
         return {column.family: column.image for column in columns if column.image == baseline}
-    return {column.family: column.image for column in reversed(columns) if column in timed}
+    found: dict[str, Column] = {}
+    for column in columns:
+        if column in timed and (column.family not in found or (found[column.family].jit and not column.jit)):
+            found[column.family] = column
+    return {family: column.image for family, column in found.items()}
 
 
 def _draft(column: Column, base_column: Column | None, row: Cells) -> Draft:

@@ -5,15 +5,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-from orchestrator import console, process
-from orchestrator.devices import computable, tell_processes
+from orchestrator import console
+from orchestrator.devices import FOREIGN, FREE, OURS, computable, require_nobody, tell_processes
 from orchestrator.errors import UsageError
 from orchestrator.fleet import Slot, Unit
-from orchestrator.hardware import Gpu, GpuUsers, Machine
+from orchestrator.fleet.hosts import Host
+from orchestrator.fleet.locks import MACHINE, lock_name
+from orchestrator.hardware import Gpu, Machine
 from orchestrator.machine import choose_cpus
-from orchestrator.nvml import read_users
 
 _LOOK_S = 0.5
 _END_AGAIN_S = 0.2  # a launch that was just being made when all were ended is found the next time
@@ -42,16 +42,35 @@ def _pin(machine: Machine, threads: int | None, share: int = 0, of: int = 1) -> 
     return cpus
 
 
-class LocalFleet:
-    """One slot per GPU, or one on the processor; locks keep other runs of this user away."""
+def held_by(host: Host, gpu: Gpu) -> int:
+    """Say who has a GPU now: FREE, OURS or FOREIGN."""
+    if host.is_taken(lock_name(gpu)):
+        return OURS
+    return FOREIGN if host.read_users(gpu).compute else FREE
 
-    def __init__(
-        self, slots: tuple[Slot, ...], locks: Path, users: Callable[[Gpu], GpuUsers] = read_users, poll_s: float = 1.0
-    ) -> None:
-        """locks: folder of the lock files. users: tells who uses a GPU. poll_s: how often it is asked while waiting."""
+
+def refuse_foreign(host: Host, gpus: Sequence[Gpu]) -> None:
+    """Raise EngineError if somebody else computes on these GPUs now; a desktop on one is told, no more.
+
+    One that another run holds is left out: it is waited for.
+    """
+    for gpu in gpus:
+        if host.is_taken(lock_name(gpu)):
+            continue
+        users = host.read_users(gpu)
+        free = [one for one in computable(host.machine.gpus) if one not in gpus and held_by(host, one) == FREE]
+        require_nobody(gpu, users.compute, free if users.compute else ())
+        if users.graphics:
+            console.note(f"GPU {gpu.address} draws a desktop too ({tell_processes(users.graphics)}): times will vary.")
+
+
+class LocalFleet:
+    """One slot per GPU of a machine, or one on its processor; its locks keep other runs away."""
+
+    def __init__(self, slots: tuple[Slot, ...], host: Host, poll_s: float = 1.0) -> None:
+        """host: whose slots they are. poll_s: how often is looked while waiting."""
         self.slots = slots
-        self._locks = locks
-        self._users = users
+        self._host = host
         self._poll_s = poll_s
 
     @contextmanager
@@ -62,15 +81,15 @@ class LocalFleet:
         """
         gpus = sorted((slot.gpu for slot in self.slots if slot.gpu), key=lambda gpu: gpu.uuid)  # never crosswise
         with ExitStack() as stack:
-            stack.enter_context(_taken(self._locks / "machine.lock", "this machine", shared=bool(gpus)))
+            stack.enter_context(self._host.taken(MACHINE, self._host.name, shared=bool(gpus)))
             for gpu in gpus:
-                stack.enter_context(_taken(lock_of(self._locks, gpu), f"GPU {gpu.address} ({gpu.name})"))
+                stack.enter_context(self._host.taken(lock_name(gpu), f"GPU {gpu.address} ({gpu.name})"))
             yield
 
     def await_free(self, slot: Slot, is_stopped: Callable[[], bool]) -> None:
         """Wait until nobody else computes on the slot's GPU; see Fleet."""
         told = False
-        while slot.gpu and not is_stopped() and (others := self._users(slot.gpu).compute):
+        while slot.gpu and not is_stopped() and (others := self._host.read_users(slot.gpu).compute):
             if not told:
                 console.note(
                     f"GPU {slot.gpu.address}: others compute on it now: {tell_processes(others)}. Waiting for their "
@@ -101,11 +120,6 @@ class LocalFleet:
             one.result()
 
 
-def lock_of(locks: Path, gpu: Gpu) -> Path:
-    """Return the lock file of a GPU."""
-    return locks / f"{gpu.uuid or gpu.address}.lock"
-
-
 def _serve(slot: Slot, left: "deque[Unit]", work: Callable[[Unit, Slot], None], busy: set[Slot]) -> None:
     """Do units that are left until none is; one that raises leaves none to the other slots."""
     busy.add(slot)
@@ -124,11 +138,3 @@ def _take(left: "deque[Unit]") -> Unit | None:
         return left.popleft()
     except IndexError:
         return None
-
-
-@contextmanager
-def _taken(lock: Path, what: str, *, shared: bool = False) -> Iterator[None]:
-    if process.is_held(lock, shared=shared):
-        console.note(f"Another orch run is measuring on {what}. Waiting for its end …")
-    with process.exclusive(lock, shared=shared):
-        yield

@@ -2,12 +2,13 @@
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from threading import RLock
+from types import TracebackType
 from typing import Protocol
 
 from orchestrator import console
@@ -24,6 +25,8 @@ from orchestrator.fleet.nvidia_smi import (
 from orchestrator.fleet.ssh import BEAT_S, ENGINE_SOCKET, SILENCE_S, Answer
 from orchestrator.hardware import Gpu, GpuUsers, Machine
 from orchestrator.machine import LOADAVG, SOURCES, describe_machine, parse_load
+from orchestrator.summaries import Telemetry
+from orchestrator.telemetry import Window
 
 # The folder that an orch run of the same user there locks in too.
 LOCKS = '"${XDG_CACHE_HOME:-$HOME/.cache}"/orch/locks'
@@ -31,6 +34,7 @@ BUSY = 75  # exit code of flock where another holds the lock
 POLL_S = 2.0
 # A connection that broke without a word leaves a shell behind that holds its locks a while.
 OUTLIVED_S = SILENCE_S + BEAT_S
+NOT_WATCHED = "with --host nothing reads clocks and heat: run orch on that machine itself"
 HEADING = "==> "
 READ_SOURCES = f"for file in {' '.join(SOURCES)}; do printf '\\n{HEADING}%s\\n' $file; cat $file 2>/dev/null; done"
 READ_CPUS = "grep Cpus_allowed_list /proc/self/status"
@@ -55,6 +59,20 @@ class Shell(Link, Protocol):
     def tell(self, command: str, /) -> None: ...
 
     def reaches_engine(self) -> bool: ...
+
+
+class NoWatch:
+    """Says in a record that nobody watched, where one that watched would say what it saw."""
+
+    def __enter__(self) -> "NoWatch":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+
+    def telemetry(self, _windows: Mapping[str, Window]) -> Telemetry:
+        return Telemetry(period_s=0.0, n=0, rate_hz=None, gaps=0, longest_gap_s=0.0, failure=NOT_WATCHED)
 
 
 class RemoteMachine:
@@ -121,6 +139,10 @@ class RemoteMachine:
         if gpu.instance is not None:
             return GpuUsers()
         return GpuUsers(compute=parse_processes(self._connection.ask(LIST_PROCESSES).text, gpu))
+
+    def watch(self, _gpu: Gpu | None, _cpus: Sequence[int]) -> "NoWatch":
+        """See Host: nothing is watched from afar."""
+        return NoWatch()
 
     @contextmanager
     def taken(self, name: str, what: str, *, shared: bool = False) -> Iterator[None]:

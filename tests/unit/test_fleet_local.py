@@ -10,21 +10,28 @@ from threading import Barrier, Event, current_thread, main_thread
 import pytest
 
 from orchestrator import process
-from orchestrator.errors import DiskError, UsageError
+from orchestrator.devices import FOREIGN, FREE, OURS
+from orchestrator.errors import DiskError, EngineError, UsageError
 from orchestrator.fleet import Fleet, Slot
-from orchestrator.fleet.local import LocalFleet, lock_of, make_slots
+from orchestrator.fleet.hosts import ThisMachine
+from orchestrator.fleet.local import LocalFleet, held_by, make_slots, refuse_foreign
+from orchestrator.fleet.locks import MACHINE as MACHINE_LOCK
+from orchestrator.fleet.locks import lock_file, lock_name
 from orchestrator.hardware import Gpu, GpuProcess, GpuUsers, Machine
+from tests.launches import FakeHost
 
 FIRST = Gpu(name="NVIDIA H100", compute="9.0", uuid="GPU-a", index=0)
 SECOND = replace(FIRST, uuid="GPU-b", index=1)
 MACHINE = Machine(
     id="m", cpu="A CPU", cores=4, cpus=(0, 2, 4, 6, 1, 3, 5, 7), memory_bytes=1, kernel="6", gpus=(FIRST, SECOND)
 )
+SOMEBODY = GpuProcess(pid=7, name="python3")
 WAIT_S = 30.0  # until a test fails that would otherwise hang
 
 
-def make_fleet(folder: Path, gpus: Sequence[Gpu] = (), users: GpuUsers | None = None) -> Fleet:
-    return LocalFleet(make_slots(MACHINE, gpus, 1), folder, users=lambda _gpu: users or GpuUsers(), poll_s=0.0)
+def make_fleet(folder: Path, gpus: Sequence[Gpu] = ()) -> Fleet:
+    """Make a fleet whose locks are files of the folder."""
+    return LocalFleet(make_slots(MACHINE, gpus, 1), ThisMachine(folder), poll_s=0.0)
 
 
 def nothing() -> None:
@@ -70,42 +77,80 @@ def test_more_threads_than_processors_are_refused(gpus: tuple[Gpu, ...], threads
 # --- locks -----------------------------------------------------------------------------------------------------------
 
 
+def is_held(folder: Path, name: str, *, shared: bool = False) -> bool:
+    return process.is_held(lock_file(folder, name), shared=shared)
+
+
 def test_a_gpu_is_held_and_the_others_are_free(tmp_path: Path) -> None:
     with make_fleet(tmp_path, (FIRST,)).held():
-        assert process.is_held(lock_of(tmp_path, FIRST))
-        assert not process.is_held(lock_of(tmp_path, SECOND))
+        assert is_held(tmp_path, lock_name(FIRST))
+        assert not is_held(tmp_path, lock_name(SECOND))
         with make_fleet(tmp_path, (SECOND,)).held():
-            assert process.is_held(lock_of(tmp_path, SECOND))
+            assert is_held(tmp_path, lock_name(SECOND))
 
-    assert not process.is_held(lock_of(tmp_path, FIRST))
+    assert not is_held(tmp_path, lock_name(FIRST))
 
 
 def test_a_run_on_the_processor_and_one_on_a_gpu_exclude_each_other(tmp_path: Path) -> None:
-    machine = tmp_path / "machine.lock"
-
     with make_fleet(tmp_path).held():
-        assert process.is_held(machine, shared=True)
+        assert is_held(tmp_path, MACHINE_LOCK, shared=True)
     with make_fleet(tmp_path, (FIRST,)).held():
-        assert process.is_held(machine)
-        assert not process.is_held(machine, shared=True)
+        assert is_held(tmp_path, MACHINE_LOCK)
+        assert not is_held(tmp_path, MACHINE_LOCK, shared=True)
 
 
-def test_who_computes_on_the_gpu_is_named_while_it_is_waited_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fleet = make_fleet(tmp_path, (FIRST,), GpuUsers(compute=(GpuProcess(pid=7, name="python3"),)))
-    stopped = iter((False, True))
+def test_locks_of_several_gpus_are_taken_in_one_order_so_that_two_runs_never_wait_for_each_other() -> None:
+    host = FakeHost(machine=MACHINE)
 
-    fleet.await_free(replace(fleet.slots[0]), lambda: next(stopped))
+    with LocalFleet(make_slots(MACHINE, (SECOND, FIRST), 1), host).held():
+        assert host.taken_locks == [("machine", True), ("GPU-a", False), ("GPU-b", False)]
 
-    assert "GPU 0: others compute on it now: process 7 (python3)" in capsys.readouterr().err
+
+# --- who else is there -----------------------------------------------------------------------------------------------
+
+
+def host_with(*processes: GpuProcess, held: Sequence[str] = ()) -> FakeHost:
+    """A machine on whose first GPU somebody computes."""
+    return FakeHost(machine=MACHINE, users={FIRST.uuid: GpuUsers(compute=processes)}, held=list(held))
+
+
+def test_a_gpu_is_free_or_of_another_run_or_of_somebody_else() -> None:
+    host = host_with(SOMEBODY, held=[lock_name(SECOND)])
+
+    assert [held_by(host, gpu) for gpu in (FIRST, SECOND)] == [FOREIGN, OURS]
+    assert held_by(host_with(), FIRST) == FREE
+
+
+def test_a_gpu_on_which_somebody_computes_is_refused_and_a_free_one_is_named() -> None:
+    with pytest.raises(EngineError, match=r"GPU 0 .*: process 7 \(python3\).* or take another: --gpus 1"):
+        refuse_foreign(host_with(SOMEBODY), (FIRST,))
+
+
+def test_who_computes_on_a_gpu_of_another_run_is_that_run_and_is_waited_for() -> None:
+    refuse_foreign(host_with(SOMEBODY, held=[lock_name(FIRST)]), (FIRST,))
+
+
+def test_a_desktop_on_a_gpu_is_told_and_refuses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    host = FakeHost(machine=MACHINE, users={FIRST.uuid: GpuUsers(graphics=(GpuProcess(pid=9, name="Xorg"),))})
+
+    refuse_foreign(host, (FIRST, SECOND))
+
+    assert "GPU 0 draws a desktop too (process 9 (Xorg))" in capsys.readouterr().err
+
+
+def test_who_computes_on_the_gpu_is_named_while_it_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    host = host_with(SOMEBODY)
+    fleet = LocalFleet(make_slots(MACHINE, (FIRST,), 1), host, poll_s=0.0)
+    looks = iter((False, False, True))
+
+    fleet.await_free(fleet.slots[0], lambda: next(looks))
+
+    assert capsys.readouterr().err.count("GPU 0: others compute on it now: process 7 (python3)") == 1
 
 
 @pytest.mark.parametrize("gpus", [(), (FIRST,)])
-def test_a_free_slot_is_not_waited_for(
-    tmp_path: Path, gpus: tuple[Gpu, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    fleet = make_fleet(tmp_path, gpus)
+def test_a_free_slot_is_not_waited_for(gpus: tuple[Gpu, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    fleet = LocalFleet(make_slots(MACHINE, gpus, 1), host_with(), poll_s=0.0)
 
     fleet.await_free(fleet.slots[0], lambda: False)
 

@@ -20,6 +20,7 @@ def comparable(**changes: object) -> str:
         "gpu": None,
         "protocol": Protocol(),
         "code_sha256": "c",
+        "jit": False,
     }
     return comparable_key(**{**given, **changes})  # type: ignore[arg-type]
 
@@ -55,6 +56,7 @@ def make_cell(device: str = "cpu") -> Cell:
         {"protocol": Protocol(threads=1)},
         {"protocol": Protocol(precision="tf32")},
         {"gpu": GPU},
+        {"jit": True},
     ],
 )
 def test_what_must_agree_changes_the_comparable_key(changes: dict[str, object]) -> None:

@@ -11,11 +11,13 @@ import pytest
 from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError
 from orchestrator.launching import measure
+from orchestrator.ordering import missing_launches, newest_of_each, order_launches
 from orchestrator.prepared import Gate, Place, Prepared, Setting
 from orchestrator.records import Failure, Record
-from orchestrator.running import Run, Stop, describe, missing_launches, newest_of_each, order_launches
+from orchestrator.running import Run, describe
+from orchestrator.stopping import Stop
 from orchestrator.store import RunFolder
-from tests.launches import GOOD_REPORT, FakeEngine, make_prepared, make_setting, outcome_of
+from tests.launches import GOOD_REPORT, FakeEngine, make_fleet, make_prepared, make_setting, outcome_of
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def record_of(setting: Setting, prepared: Prepared, block: int | None, attempt: 
 
 
 def make_run(folder: RunFolder, setting: Setting, cells: tuple[Prepared, ...]) -> Run:
-    return Run(setting=setting, folder=folder, cells=cells, cache=folder.path / "cache")
+    return Run(setting=setting, fleet=make_fleet(), folder=folder, cells=cells, cache=folder.path / "cache")
 
 
 # --- order -----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from orchestrator.records import (
     ContainerUsed,
     Environment,
     Failure,
+    GpuUsed,
     ImageUsed,
     Launch,
     ProtocolUsed,
@@ -360,6 +361,58 @@ def test_launches_whose_block_was_cut_are_compared_unpaired_and_marked() -> None
     assert "not paired: a stop cut the block of every launch in two" in entry.notes
 
 
+def compiled(records: Sequence[Record]) -> list[Record]:
+    """Make of launches such whose GPU code was compiled from PTX."""
+    return [
+        replace(
+            one,
+            image=replace(one.image, variant="cu118", jit=True),
+            protocol=replace(one.protocol, device="cuda"),
+            cell=replace(one.cell, comparable="jit"),
+        )
+        for one in records
+    ]
+
+
+def test_code_compiled_from_ptx_is_marked_and_never_divided_by_native_code() -> None:
+    native = cell(OLD, [0.1, 0.1, 0.1])
+
+    comparison = build_comparison(native + compiled(cell(NEW, [0.05, 0.05, 0.05])))
+
+    entry = only_row(comparison).entries[1]
+    assert comparison.tables[0].labels == ("1.4.0 cpu", "2.13.0 cu118 jit")
+    assert (entry.ratio, verdicts([entry])) == (None, ["not comparable"])
+    assert "not comparable with the baseline: GPU code: compiled from PTX (jit), not native" in entry.notes
+
+
+def test_the_baseline_is_the_oldest_with_native_code() -> None:
+    between = cell("pytorch-1.13.1", [0.1, 0.1, 0.1])
+
+    comparison = build_comparison(compiled(cell(OLD, [0.2, 0.2, 0.2])) + between + cell(NEW, [0.05, 0.05, 0.05]))
+
+    assert verdicts(only_row(comparison).entries) == ["not comparable", "baseline", "faster"]
+
+
+def test_columns_of_compiled_code_are_divided_by_each_other() -> None:
+    comparison = build_comparison(compiled(cell(OLD, [0.2, 0.2, 0.2]) + cell(NEW, [0.1, 0.1, 0.1])))
+
+    assert verdicts(only_row(comparison).entries) == ["baseline", "faster"]
+
+
+def test_the_gpu_of_a_column_is_the_one_its_launches_computed_on() -> None:
+    gpus = (Gpu(name="T4", compute="7.5", uuid="GPU-a"), Gpu(name="V100", compute="7.0", uuid="GPU-b", index=1))
+    record = measured(OLD, 1, 0.1, machine=replace(MACHINE, gpus=gpus))
+    launched = replace(
+        record,
+        protocol=replace(record.protocol, device="cuda"),
+        launch=replace(record.launch, gpu=GpuUsed(uuid="GPU-b", address="1")),
+    )
+
+    (setup,) = build_comparison([launched]).setups
+
+    assert setup.gpu == "V100"
+
+
 def test_blocks_of_different_runs_are_not_paired() -> None:
     new = [replace(one, launch=replace(one.launch, run="r2")) for one in cell(NEW, [0.05, 0.051, 0.052])]
 
@@ -394,7 +447,7 @@ def test_what_weakens_a_time_is_its_footnote(change: str, note: str) -> None:
             "foreign": observed(record, foreign_processes=1),
             "steal": observed(record, steal=0.02),
             "trace": replace(record, trace=Trace(name="t", sha256="s", problem="is not the one that was written")),
-            "jit": replace(record, environment=replace(record.environment, flags={"jit": True})),
+            "jit": replace(record, image=replace(record.image, jit=True)),
         }
         return changes[change]
 
