@@ -29,9 +29,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def version_key(text: str) -> Version:
     """Return what versions are sorted by; `0.1.12_2`, the build number of a package, counts as a post-release.
 
+    `1.0.1-py27`, a second row of a version, comes right after 1.0.1 and lies in the same ranges.
     Raises ValueError if it is no version.
     """
-    return Version(text.replace("_", "-"))
+    return Version(re.sub(r"-(?=[a-z][a-z0-9.]*$)", "+", text).replace("_", "-"))
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:

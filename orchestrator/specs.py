@@ -10,6 +10,11 @@ Device = Literal["cpu", "cuda"]
 Precision = Literal["ieee", "tf32", "amp"]
 
 
+def framework_version(row: str) -> str:
+    """Return the version of a framework that a row is of: `1.0.1-py27`, the same on another Python, is of 1.0.1."""
+    return row.partition("-")[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """One CUDA build of an image, or its CPU build."""
@@ -36,7 +41,7 @@ class Image:
 
     family: str
     framework: str
-    version: str
+    version: str  # of the framework; a second row of it adds a word that says how it differs: 1.0.1-py27
     released: str
     folder: Path  # of the family: Dockerfile, versions.yaml, locks/
     python: str = ""  # full patch version, 3.6.15
@@ -45,6 +50,7 @@ class Image:
     variants: tuple[Variant, ...] = ()  # oldest CUDA first, cpu last
     unavailable: str = ""  # why there is nothing to build: the system is only named, beside what was published of it
     needs_container: bool = False  # its Dockerfile does more than install wheels
+    build_requirements: tuple[str, ...] = ()  # what makes wheels of its source archives; never in the image
     platform: str = "linux/amd64"
     source: str = ""
     line: int = 0  # in versions.yaml
@@ -54,6 +60,10 @@ class Image:
     @property
     def name(self) -> str:
         return f"{self.family}-{self.version}"
+
+    @property
+    def framework_version(self) -> str:
+        return framework_version(self.version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +84,11 @@ class ImageVariant:
     @property
     def base(self) -> str:
         return self.variant.base or self.image.base
+
+    @property
+    def states_closure(self) -> bool:
+        """Whether the row lists all that is installed, because no resolver can know it."""
+        return bool(self.image.build_requirements) or self.python.startswith("2.")
 
     @property
     def requirements(self) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def job_content(
         "mode": mode,
         "script": benchmark.scripts[image.framework],
         "framework": image.framework,
-        "promised_version": image.version,
+        "promised_version": image.framework_version,
         "implementation": implementation.name,
         "traits": dict(implementation.traits),
         "configuration": configuration.name,

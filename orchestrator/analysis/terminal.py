@@ -9,6 +9,7 @@ from orchestrator import console
 from orchestrator.analysis import texts
 from orchestrator.analysis.columns import version_order
 from orchestrator.analysis.comparison import Comparison, Entry, PublishedEntry, Row, Table
+from orchestrator.specs import framework_version
 
 STYLES = {"faster": "green", "slower": "red", "inconclusive": "yellow", "not comparable": "yellow"}
 WIDE = 10_000
@@ -88,7 +89,7 @@ def _block(table: Table, row: Row, *, is_narrow: bool = False) -> Grid:
     lines = []
     for column, label, entry in zip(table.columns, table.labels, row.entries, strict=True):
         cells = (_stack(entry, table),) if is_narrow else _cells(entry, table)
-        beside = [printed.pop(column.version, Text())] if table.published else []
+        beside = [printed.pop(framework_version(column.version), Text())] if table.published else []
         lines.append((version_order(column.version), [Text(label), *cells, *beside]))
     blank = [Text()] * (1 if is_narrow else 3)
     lines += [(version_order(version), [Text(version), *blank, text]) for version, text in printed.items()]

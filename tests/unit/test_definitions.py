@@ -240,9 +240,14 @@ def test_a_path_outside_the_working_folder_is_shown_whole(tmp_path: Path) -> Non
     ("old", "new", "message"),
     [
         ("family: pytorch", "family: torch", "1: family: is 'torch' in the folder 'pytorch'. Make the two the same."),
-        ("1.10:\n", "latest:\n", "4: versions.latest: 'latest' is not a version such as 1.10.2 or 0.1.12_2."),
+        (
+            "1.10:\n",
+            "latest:\n",
+            "4: versions.latest: 'latest' is not a version such as 1.10.2, 0.1.12_2 or 1.10.2-py36.",
+        ),
         ("3.10.13", '"3.10"', "6: versions.1.10.python: is '3.10'. Write the full patch version, such as 3.6.15."),
         ("cpu: {}", "cpu: {python: 3.5}", "variants.cpu.python: is '3.5'. Write the full patch version, such as"),
+        ("1.10:\n", "1.10-py27:\n", "6: versions.1.10-py27.python: is '3.10.13', but the row's name says 2.7."),
         ("cuda:", "cdua:", "10: versions.1.10.variants.cu113.cdua: unknown key. Did you mean 'cuda'?"),
         ("    base: python:3.10-slim\n", "", "4: versions.1.10: key 'base' is missing."),
         ("compute: [8.0]", "compute: 8.0", "10: versions.1.10.variants.cu113.compute: must be a list"),

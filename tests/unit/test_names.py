@@ -6,7 +6,7 @@ from orchestrator.names import did_you_mean, expand_braces, in_version_range, is
 
 
 def test_versions_sort_as_releases_and_not_as_text() -> None:
-    versions = ["1.10.0", "0.4.0", "0.1.12_2", "1.9.1", "0.3.1post2", "0.2.0_4", "0.3.1", "2.0.0"]
+    versions = ["1.10.0", "0.4.0", "0.1.12_2", "1.9.1-py27", "1.9.1", "0.3.1post2", "0.2.0_4", "0.3.1", "2.0.0"]
 
     assert sorted(versions, key=version_key) == [
         "0.1.12_2",
@@ -15,6 +15,7 @@ def test_versions_sort_as_releases_and_not_as_text() -> None:
         "0.3.1post2",
         "0.4.0",
         "1.9.1",
+        "1.9.1-py27",
         "1.10.0",
         "2.0.0",
     ]
@@ -41,6 +42,9 @@ def test_braces_are_written_out(pattern: str, expected: tuple[str, ...]) -> None
         ("2.0.1", "pytorch>=1.0,<2.0", False),
         ("1.10.0", "pytorch > 1.9", True),
         ("0.1.12_2", "pytorch<0.2", True),
+        ("1.0.1-py27", "pytorch==1.0.1", True),
+        ("1.0.1-py27", "pytorch>1.0.1", False),
+        ("1.0.1-py27", "pytorch<1.0.1", False),
         ("1.0.1", "jax>=0.1", False),
         ("1.0.1", "pytorch-1.0.1", False),
     ],
