@@ -17,6 +17,7 @@ from orchestrator.resolving import lock_image
 from orchestrator.specs import ImageVariant
 from orchestrator.wheelhouse import Wheelhouse, find_installer
 
+BUILD_REQUIREMENTS = "build-requirements.txt"  # of a context: the tools that make wheels of source archives
 Phase = Literal["resolve", "lock", "base", "fetch", "build", "health"]
 
 
@@ -159,6 +160,11 @@ def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:
     """Say what an image would be made of; reads files, writes none. Raises ConfigurationError for a missing one."""
     dockerfile = _read_of_family(target, "Dockerfile")
     _read_of_family(target, CHECK)  # it would be missed only after the build
+    sources = [pin.file for pin in lock.pins if pin.is_source]
+    if sources and BUILD_REQUIREMENTS.encode() not in dockerfile:
+        what = f"installs wheels only, and {target.name} needs {sources[0]}"
+        remedy = f"Build wheels in a stage of their own, with {BUILD_REQUIREMENTS}: images/README.md shows one."
+        raise ConfigurationError(f"{what}. {remedy}", file=str(target.image.folder / "Dockerfile"))
     base = engine.resolve_base(target, lock.base_digest)
     return BuildContext(
         target=target,
@@ -180,19 +186,20 @@ def _read_of_family(target: ImageVariant, name: str) -> bytes:
 
 
 def _fill(context: BuildContext, lock: Lock, workshop: Workshop) -> None:
-    """Make the context folder: Dockerfile, the lock, hard links of its wheels and of the pip that installs them."""
+    """Make the context folder: Dockerfile, the lock, hard links of its files and of the pip that installs them."""
     image = context.target.image
     wheels = replace(lock, pins=(*lock.pins, find_installer(image.folder.parent, image.python)))
     missing = workshop.wheelhouse.missing(wheels)
     if missing:
         size = sum(pin.bytes or 0 for pin in missing)
-        workshop.say(f"{context.target.name}: fetching {len(missing)} wheels, {console.size(size)}")
+        workshop.say(f"{context.target.name}: fetching {len(missing)} files, {console.size(size)}")
         log_file = workshop.folder / "logs" / f"{context.target.name}.fetch.log"
         workshop.wheelhouse.fetch(wheels, context.target.variant.index, log_file)
     context.folder.mkdir()
     shutil.copyfile(image.folder / "Dockerfile", context.folder / "Dockerfile")
-    (context.folder / "requirements.txt").write_text(requirements(lock), encoding="utf-8")
-    workshop.wheelhouse.link(wheels.pins, context.folder / "wheels")
+    (context.folder / "requirements.txt").write_text(requirements(lock.pins), encoding="utf-8")
+    (context.folder / BUILD_REQUIREMENTS).write_text(requirements(lock.build_pins), encoding="utf-8")
+    workshop.wheelhouse.link(wheels.files, context.folder / "wheels")
 
 
 def _damage(target: ImageVariant, workshop: Workshop) -> str:

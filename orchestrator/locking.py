@@ -1,7 +1,8 @@
-"""Lock files: what one image variant installs, by name, version, hash, file and size. No addresses of indexes."""
+"""Lock files: what one image variant is made of, by name, version, hash, file and size. No addresses of indexes."""
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +11,21 @@ from packaging.utils import canonicalize_name
 
 from orchestrator.errors import ConfigurationError, LockError
 from orchestrator.specs import ImageVariant
+from orchestrator.wheel_tags import WHEEL
 
 HEADER = ("image", "python", "base", "base_digest", "bytes", "date")
 _PIN = re.compile(
     r"(?P<name>[\w.-]+) ?(?:==(?P<version>[^\s;@]+)|@ (?P<url>\S+))"
     r"(?: ; (?P<marker>[^#]+?))? --hash=sha256:(?P<sha256>[0-9a-f]{64})"
 )
-_FILE = re.compile(r"# file: (?P<file>[\w.+!-]+\.whl) (?P<bytes>\d+|unknown)")
+ARCHIVES = (".tar.gz", ".zip")  # that a package may be published in, to be made a wheel
+_FILE = re.compile(r"# file: (?P<file>[\w.+!-]+\.(?:whl|tar\.gz|zip)) (?P<bytes>\d+|unknown)")
+_BUILD = "# build:"  # what follows makes wheels of the source archives above, and is not installed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """One wheel of a lock."""
+    """One wheel or source archive of a lock."""
 
     name: str
     version: str
@@ -30,6 +34,11 @@ class Pin:
     bytes: int | None  # None: the index did not say
     url: str | None = None  # of a requirement that is an address: torch @ https://download.pytorch.org/…
     marker: str | None = None  # of installers.txt: python_version == "3.6"
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it has to be made a wheel first."""
+        return not self.file.endswith(WHEEL)
 
     @property
     def what(self) -> str:
@@ -45,7 +54,7 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """All wheels of one image variant."""
+    """All files of one image variant."""
 
     image: str  # pytorch-1.0.1+cu90
     python: str  # 3.6.15
@@ -53,11 +62,17 @@ class Lock:
     base_digest: str | None  # sha256:…; None: no registry answered
     date: str  # ISO 8601
     pins: tuple[Pin, ...]
+    build_pins: tuple[Pin, ...] = ()  # of the tools that make wheels of source archives
+
+    @property
+    def files(self) -> tuple[Pin, ...]:
+        """All that is downloaded, each once: setuptools may be installed as well as build."""
+        return tuple(dict.fromkeys((*self.pins, *self.build_pins)))
 
     @property
     def bytes(self) -> int | None:
-        """Download size of all wheels; None if one of them is not known."""
-        sizes = [pin.bytes for pin in self.pins]
+        """Download size of all files; None if one of them is not known."""
+        sizes = [pin.bytes for pin in self.files]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
@@ -75,7 +90,8 @@ def read_lock(path: Path) -> Lock:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"not a text file. {_remedy(path)}", file=str(path)) from error
     header = _read_header(lines, path)
-    pins = read_pins(path, lines)
+    end = lines.index(_BUILD) if _BUILD in lines else len(lines)
+    pins = read_pins(path, lines[:end])
     if not pins:
         raise ConfigurationError(f"holds no package. {_remedy(path)}", file=str(path))
     digest = header["base_digest"]
@@ -86,11 +102,12 @@ def read_lock(path: Path) -> Lock:
         base_digest=None if digest == "none" else digest,
         date=header["date"],
         pins=pins,
+        build_pins=read_pins(path, ["" for _ in lines[:end]] + lines[end:]),  # line numbers stay
     )
 
 
 def read_pins(path: Path, lines: list[str] | None = None) -> tuple[Pin, ...]:
-    """Read the pinned wheels of a lock or of `installers.txt`: a `# file: name bytes` line before each requirement.
+    """Read the pinned files of a lock or of `installers.txt`: a `# file: name bytes` line before each requirement.
 
     Raises ConfigurationError with file and line for anything else.
     """
@@ -98,7 +115,7 @@ def read_pins(path: Path, lines: list[str] | None = None) -> tuple[Pin, ...]:
     file: re.Match[str] | None = None
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if lines is None else lines, start=1):
         if line.startswith("# file:"):
-            file = _match(_FILE, line, "`# file: NAME.whl BYTES`", path, number)
+            file = _match(_FILE, line, "`# file: NAME BYTES`", path, number)
         elif line.strip() and not line.startswith("#"):
             if file is None:
                 raise ConfigurationError(
@@ -120,21 +137,20 @@ def write_lock(path: Path, lock: Lock) -> None:
         "date": lock.date,
     }
     header = "".join(f"# {key}: {values[key]}\n" for key in HEADER)
+    build = f"{_BUILD}\n{_listed(lock.build_pins)}" if lock.build_pins else ""
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(
-            header + "".join(f"{_file_line(pin)}{pin.requirement}\n" for pin in lock.pins), encoding="utf-8"
-        )
+        partial.write_text(header + _listed(lock.pins) + build, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise LockError(f"{path}: cannot be written ({reason}). Copy the images folder and use --project.") from error
 
 
-def requirements(lock: Lock) -> str:
-    """Return what is installed offline: names, versions and hashes, sorted; the same text for the same wheels."""
-    return "".join(sorted(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in lock.pins))
+def requirements(pins: Iterable[Pin]) -> str:
+    """Return what is installed offline: names, versions and hashes, sorted; the same text for the same files."""
+    return "".join(sorted(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in pins))
 
 
 def check_lock(lock: Lock, target: ImageVariant) -> None:
@@ -143,21 +159,26 @@ def check_lock(lock: Lock, target: ImageVariant) -> None:
     for what, locked, wanted in (("python", lock.python, target.python), ("base", lock.base, target.base)):
         if locked != wanted:
             raise LockError(f"{target.lock_path}: locked for {what} {locked}, the row says {wanted}. {remedy}")
-    versions = {canonicalize_name(pin.name): pin.version for pin in lock.pins}
-    for text in target.requirements:
-        asked = Requirement(text)
-        held = versions.get(canonicalize_name(asked.name))
-        if held is None or not asked.specifier.contains(held, prereleases=True):
-            raise LockError(f"{target.lock_path}: the row asks for {text}, the lock has {held or 'none'}. {remedy}")
+    is_closed = target.states_closure or bool(lock.build_pins)
+    for pins, texts in ((lock.pins, target.requirements), (lock.build_pins, target.image.build_requirements)):
+        surplus = {canonicalize_name(pin.name): pin.version for pin in pins}
+        for asked in map(Requirement, texts):
+            held = surplus.pop(canonicalize_name(asked.name), None)
+            if held is None or not asked.specifier.contains(held, prereleases=True):
+                what = f"the row asks for {asked}, the lock has {held or 'none'}"
+                raise LockError(f"{target.lock_path}: {what}. {remedy}")
+        if is_closed and surplus:
+            raise LockError(f"{target.lock_path}: the row does not ask for {', '.join(surplus)}. {remedy}")
 
 
 def lock_sha256(lock: Lock) -> str:
-    """Return the hash of what a lock installs; its date and comments do not count."""
-    return hashlib.sha256(requirements(lock).encode()).hexdigest()
+    """Return the hash of what a lock installs and builds with; its date and comments do not count."""
+    build = f"{_BUILD}\n{requirements(lock.build_pins)}" if lock.build_pins else ""
+    return hashlib.sha256((requirements(lock.pins) + build).encode()).hexdigest()
 
 
 def inputs_sha256(dockerfile: bytes, base: str, lock: Lock) -> str:
-    """Return the hash of all an image is made of: Dockerfile, base with digest, wheels.
+    """Return the hash of all an image is made of: Dockerfile, base with digest, files.
 
     Every part is hashed on its own first, so that no two different inputs run together.
     """
@@ -190,7 +211,7 @@ def _pin(requirement: re.Match[str], file: re.Match[str]) -> Pin:
     size = file["bytes"]
     return Pin(
         name=requirement["name"],
-        version=requirement["version"] or file["file"].split("-")[1],
+        version=requirement["version"] or _version(file["file"]),
         file=file["file"],
         sha256=requirement["sha256"],
         bytes=None if size == "unknown" else int(size),
@@ -199,5 +220,13 @@ def _pin(requirement: re.Match[str], file: re.Match[str]) -> Pin:
     )
 
 
-def _file_line(pin: Pin) -> str:
-    return f"# file: {pin.file} {'unknown' if pin.bytes is None else pin.bytes}\n"
+def _version(file: str) -> str:
+    """Return the version that the name of a file tells; that of a source archive has the package's own dashes."""
+    archive = next((suffix for suffix in ARCHIVES if file.endswith(suffix)), "")
+    return file.removesuffix(archive).rpartition("-")[2] if archive else file.split("-")[1]
+
+
+def _listed(pins: Iterable[Pin]) -> str:
+    return "".join(
+        f"# file: {pin.file} {'unknown' if pin.bytes is None else pin.bytes}\n{pin.requirement}\n" for pin in pins
+    )

@@ -1,11 +1,11 @@
-"""The wheelhouse: a store of wheels on the host, by content, for both engines; no image talks to an index."""
+"""The wheelhouse: wheels and source archives on the host, by content, for both engines; no image talks to an index."""
 
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,16 @@ from packaging.markers import Marker
 
 from orchestrator import process
 from orchestrator.errors import ConfigurationError, LockError, WheelError
-from orchestrator.indexes import PIP
+from orchestrator.index_files import NOT_ANSWERED, IndexFile, download, list_files
+from orchestrator.indexes import PIP, Indexes, read_indexes
 from orchestrator.locking import Lock, Pin, read_lock, read_pins
-from orchestrator.resolving import PLATFORMS, abi, exact, find_hashes
+from orchestrator.resolving import exact, find_hashes
 from orchestrator.specs import ImageVariant
+from orchestrator.wheel_tags import PLATFORMS, abi
 
 _TIMEOUT_S = 4 * 3600.0  # of one image's downloads
 _INCOMING = ".incoming-"
+_CHECK_INDEXES = "Check pip's index-url, extra-index-url and find-links."
 _HASH_WRONG = re.compile(
     r"(?P<what>\S+==\S+|\S+) (?:from|\(from)[^\n]*\n\s+Expected sha256 (?P<want>\w+)\n\s+Got\s+(?P<got>\w+)"
 )
@@ -37,12 +40,12 @@ class Wheelhouse:
     env: Mapping[str, str]  # of pip and uv: the user's own
 
     def path(self, pin: Pin) -> Path:
-        """Return where a wheel lies, or would."""
+        """Return where a file lies, or would."""
         return self.folder / pin.sha256[:2] / pin.sha256 / pin.file
 
     def missing(self, lock: Lock) -> tuple[Pin, ...]:
-        """Return the wheels that are still to be downloaded; one of a wrong size counts as missing."""
-        return tuple(pin for pin in lock.pins if not self._has(pin))
+        """Return the files that are still to be downloaded; one of a wrong size counts as missing."""
+        return tuple(pin for pin in lock.files if not self._has(pin))
 
     def missing_bytes(self, target: ImageVariant) -> int | None:
         """Return what is still to be downloaded for a variant; of one without a lock what its row says, or None."""
@@ -53,7 +56,7 @@ class Wheelhouse:
         return target.variant.download_bytes if None in sizes else sum(size or 0 for size in sizes)
 
     def fetch(self, lock: Lock, index: str | None = None, log_file: Path | None = None) -> int:
-        """Download the missing wheels of a lock; returns how many bytes came.
+        """Download the missing files of a lock; returns how many bytes came.
 
         index: package index or page of links besides the user's own.
         Raises WheelError: no network, a wheel that is gone, or one whose content is not what the lock says.
@@ -65,18 +68,21 @@ class Wheelhouse:
             if not wanted:
                 return 0
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=_INCOMING) as incoming:
-                self._download(replace(lock, pins=wanted), index, Path(incoming), log_file)
+                wheels = tuple(pin for pin in wanted if not pin.is_source)
+                if wheels:
+                    self._download(replace(lock, pins=wheels, build_pins=()), index, Path(incoming), log_file)
+                self._fetch_sources(lock.image, [pin for pin in wanted if pin.is_source], index, Path(incoming))
                 return self._take_in(lock, wanted, Path(incoming))
 
     def remove_damaged(self, lock: Lock) -> tuple[str, ...]:
-        """Remove wheels whose content is no longer what their name says; returns their file names. Reads them all."""
-        damaged = [pin for pin in lock.pins if self.path(pin).exists() and _sha256(self.path(pin)) != pin.sha256]
+        """Remove files whose content is no longer what their name says; returns their file names. Reads them all."""
+        damaged = [pin for pin in lock.files if self.path(pin).exists() and _sha256(self.path(pin)) != pin.sha256]
         for pin in damaged:
             self.path(pin).unlink()
         return tuple(pin.file for pin in damaged)
 
     def link(self, pins: Iterable[Pin], folder: Path) -> None:
-        """Put wheels into a folder as hard links; as copies where it lies on another disk."""
+        """Put files into a folder as hard links; as copies where it lies on another disk."""
         folder.mkdir(parents=True, exist_ok=True)
         for pin in pins:
             try:
@@ -122,17 +128,40 @@ class Wheelhouse:
                 break  # a changed file must be seen, whatever another index has; and one wait is enough
         raise WheelError(f"{lock.image}: {explain_pip(done.log, lock.pins)}")
 
+    def _fetch_sources(self, image: str, pins: Sequence[Pin], index: str | None, incoming: Path) -> None:
+        """Download source archives as plain files: `pip download` would run their setup.py."""
+        indexes = read_indexes(self.env)
+        for pin in pins:
+            try:
+                download(_find_source(pin, indexes, index), incoming / pin.file, indexes)
+            except NOT_ANSWERED as error:
+                raise WheelError(f"{image}: {pin.file} cannot be had: {error}. {_CHECK_INDEXES}") from error
+
     def _take_in(self, lock: Lock, wanted: tuple[Pin, ...], incoming: Path) -> int:
         """Move what came into its place, by its content: each file appears whole or not at all."""
-        came = {_sha256(path): path for path in incoming.glob("*.whl")}
+        came = {_sha256(path): path for path in incoming.iterdir()}
+        names = {path.name: sha256 for sha256, path in came.items()}
         total = 0
         for pin in wanted:
+            if pin.sha256 not in came and pin.file in names:
+                raise WheelError(f"{lock.image}: {_changed(pin.file, names[pin.file], pin.sha256)}")
             if pin.sha256 not in came:
                 raise WheelError(f"{lock.image}: {pin.file} did not come. Make the lock anew: orch lock {lock.image}")
             total += came[pin.sha256].stat().st_size
             self.path(pin).parent.mkdir(parents=True, exist_ok=True)
             came[pin.sha256].replace(self.path(pin))
         return total
+
+
+def _find_source(pin: Pin, indexes: Indexes, index: str | None) -> IndexFile:
+    """Say where a source archive lies: the one of its hash, else of its name. Raises OSError if it is nowhere."""
+    if pin.url:
+        return IndexFile(name=pin.file, url=pin.url.partition("#")[0])
+    listed = list_files(pin.name, indexes, index)
+    same = [file for file in listed if file.sha256 == pin.sha256] + [file for file in listed if file.name == pin.file]
+    if not same:
+        raise FileNotFoundError("no index lists it")
+    return same[0]
 
 
 def _places(index: str | None) -> tuple[tuple[str, ...], ...]:
@@ -165,10 +194,7 @@ def explain_pip(log: str, pins: tuple[Pin, ...]) -> str:
     wrong = _HASH_WRONG.search(log)
     if wrong:
         file = next((pin.file for pin in pins if pin.sha256 == wrong["want"]), wrong["what"])
-        return (
-            f"{file} has sha256 {wrong['got']}, the lock says {wrong['want']}. It was changed on its way or on the "
-            "index: do not use it. Download again, or from another index; if the change is known, orch lock."
-        )
+        return _changed(file, wrong["got"], wrong["want"])
     if _NO_NETWORK.search(log):
         names = ", ".join(pin.file for pin in pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "")
         return (
@@ -176,7 +202,14 @@ def explain_pip(log: str, pins: tuple[Pin, ...]) -> str:
             "configuration: pip config set global.index-url URL, or global.find-links FOLDER."
         )
     errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR:")]
-    return f"{' '.join(errors[-2:]) or log.strip()[-300:]} Check pip's index-url, extra-index-url and find-links."
+    return f"{' '.join(errors[-2:]) or log.strip()[-300:]} {_CHECK_INDEXES}"
+
+
+def _changed(file: str, got: str, want: str) -> str:
+    return (
+        f"{file} has sha256 {got}, the lock says {want}. It was changed on its way or on the index: do not use it. "
+        "Download again, or from another index; if the change is known, orch lock."
+    )
 
 
 def _sha256(path: Path) -> str:

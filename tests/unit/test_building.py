@@ -155,6 +155,7 @@ def test_an_image_is_built_from_a_folder_of_its_own_checked_and_kept(tmp_path: P
     assert built.reference == target.name
     assert engine.contents[target.name] == [
         "Dockerfile",
+        "build-requirements.txt",
         "requirements.txt",
         "wheels/pip-1-py3-none-any.whl",
         "wheels/torch-1-py3-none-any.whl",

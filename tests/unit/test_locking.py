@@ -15,6 +15,8 @@ TORCH = Pin(
 NUMPY = Pin(
     name="numpy", version="1.16.6", file="numpy-1.16.6-cp36-cp36m-manylinux1_x86_64.whl", sha256="b" * 64, bytes=17
 )
+THEANO = Pin(name="Theano", version="1.0.5", file="Theano-1.0.5.tar.gz", sha256="e" * 64, bytes=28)
+WHEEL = Pin(name="wheel", version="0.37.1", file="wheel-0.37.1-py2.py3-none-any.whl", sha256="f" * 64, bytes=3)
 LOCK = Lock(
     image="pytorch-1.0.1+cu90",
     python="3.6.15",
@@ -25,7 +27,7 @@ LOCK = Lock(
 )
 
 
-def make_target(*requirements: str, python: str = "3.6.15") -> ImageVariant:
+def make_target(*requirements: str, python: str = "3.6.15", build: tuple[str, ...] = ()) -> ImageVariant:
     variant = Variant(name="cu90", cuda="9.0")
     image = Image(
         family="pytorch",
@@ -37,6 +39,7 @@ def make_target(*requirements: str, python: str = "3.6.15") -> ImageVariant:
         requirements=requirements or ("torch==1.0.1", "numpy==1.16.6"),
         variants=(variant,),
         folder=Path("images/pytorch"),
+        build_requirements=build,
     )
     return ImageVariant(image=image, variant=variant)
 
@@ -59,8 +62,16 @@ def damaged(tmp_path: Path, old: str, new: str) -> Path:
         replace(LOCK, pins=(replace(TORCH, url="https://download.pytorch.org/whl/cu90/torch-1.0.1.whl"),)),
         replace(LOCK, pins=(replace(TORCH, marker='python_version == "3.6"'),)),
         replace(LOCK, pins=(replace(TORCH, version="2.13.0+cpu", file="torch-2.13.0+cpu-cp311-cp311-x.whl"),)),
+        replace(LOCK, pins=(NUMPY, THEANO), build_pins=(WHEEL,)),
+        replace(
+            LOCK,
+            pins=(
+                replace(THEANO, url="https://github.com/a/b/archive/c.zip#egg=b-1.0", version="1.0", file="b-1.0.zip"),
+            ),
+            build_pins=(WHEEL,),
+        ),
     ],
-    ids=["plain", "no digest", "unknown size", "address", "marker", "local version"],
+    ids=["plain", "no digest", "unknown size", "address", "marker", "local version", "sources", "source at an address"],
 )
 def test_a_lock_is_read_as_it_was_written(tmp_path: Path, lock: Lock) -> None:
     write_lock(tmp_path / "lock.txt", lock)
@@ -70,6 +81,7 @@ def test_a_lock_is_read_as_it_was_written(tmp_path: Path, lock: Lock) -> None:
 
 def test_the_size_of_a_lock_is_the_sum_of_its_files_and_unknown_if_one_is_unknown() -> None:
     assert LOCK.bytes == 577
+    assert replace(LOCK, pins=(TORCH, WHEEL), build_pins=(WHEEL,)).bytes == 563
     assert replace(LOCK, pins=(TORCH, replace(NUMPY, bytes=None))).bytes is None
 
 
@@ -105,6 +117,15 @@ def test_what_is_no_lock_is_refused(tmp_path: Path, content: bytes) -> None:
         read_lock(path)
 
 
+def test_what_is_wrong_among_the_tools_is_said_with_its_own_line(tmp_path: Path) -> None:
+    path = tmp_path / "theano-1.0.5+cpu.txt"
+    write_lock(path, replace(LOCK, pins=(THEANO,), build_pins=(WHEEL,)))
+    path.write_text(path.read_text(encoding="utf-8").replace("wheel==0.37.1", "wheel"), encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"theano-1\.0\.5\+cpu\.txt:11: "):
+        read_lock(path)
+
+
 def test_a_lock_without_packages_is_refused(tmp_path: Path) -> None:
     write_lock(tmp_path / "lock.txt", replace(LOCK, pins=()))
 
@@ -115,7 +136,7 @@ def test_a_lock_without_packages_is_refused(tmp_path: Path) -> None:
 def test_what_is_installed_offline_names_no_address() -> None:
     lock = replace(LOCK, pins=(replace(TORCH, url="https://download.pytorch.org/whl/cu90/torch-1.0.1.whl"), NUMPY))
 
-    assert requirements(lock) == f"numpy==1.16.6 --hash=sha256:{'b' * 64}\ntorch==1.0.1 --hash=sha256:{'a' * 64}\n"
+    assert requirements(lock.pins) == f"numpy==1.16.6 --hash=sha256:{'b' * 64}\ntorch==1.0.1 --hash=sha256:{'a' * 64}\n"
 
 
 def test_the_hash_of_a_lock_is_that_of_what_it_installs() -> None:
@@ -124,6 +145,14 @@ def test_the_hash_of_a_lock_is_that_of_what_it_installs() -> None:
 
     assert lock_sha256(later) == lock_sha256(LOCK)
     assert lock_sha256(other) != lock_sha256(LOCK)
+
+
+def test_what_is_built_with_other_tools_is_another_image() -> None:
+    built = replace(LOCK, pins=(THEANO,), build_pins=(WHEEL,))
+
+    others = (replace(built, build_pins=(replace(WHEEL, sha256="0" * 64),)), replace(built, pins=(THEANO, WHEEL)))
+
+    assert lock_sha256(built) not in {lock_sha256(other) for other in others}
 
 
 def test_inputs_differ_where_dockerfile_base_or_wheels_differ() -> None:
@@ -147,10 +176,21 @@ def test_a_lock_of_its_row_passes() -> None:
     [
         (make_target("torch==1.0.1", "numpy==1.17.0"), r"asks for numpy==1\.17\.0, the lock has 1\.16\.6"),
         (make_target("torch==1.0.1", "scipy==1.2.0"), r"asks for scipy==1\.2\.0, the lock has none"),
+        (make_target(build=("wheel==0.37.1",)), r"asks for wheel==0\.37\.1, the lock has none"),
         (make_target(python="3.7.16"), r"locked for python 3\.6\.15, the row says 3\.7\.16"),
     ],
-    ids=["version", "package", "python"],
+    ids=["version", "package", "tool", "python"],
 )
 def test_a_lock_older_than_its_row_is_refused(target: ImageVariant, message: str) -> None:
     with pytest.raises(LockError, match=message + r".*orch lock pytorch-1\.0\.1\+cu90"):
         check_lock(LOCK, target)
+
+
+def test_a_closure_that_a_row_states_is_all_that_its_lock_may_hold() -> None:
+    lock = replace(LOCK, pins=(THEANO, NUMPY), build_pins=(WHEEL,))
+
+    check_lock(lock, make_target("Theano==1.0.5", "numpy==1.16.6", build=("wheel==0.37.1",)))
+    with pytest.raises(LockError, match=r"the row does not ask for numpy\. .*orch lock"):
+        check_lock(lock, make_target("Theano==1.0.5", build=("wheel==0.37.1",)))
+    with pytest.raises(LockError, match=r"the row does not ask for wheel\. .*orch lock"):
+        check_lock(lock, make_target("Theano==1.0.5", "numpy==1.16.6"))

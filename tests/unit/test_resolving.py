@@ -3,7 +3,8 @@
 import pytest
 from packaging.tags import Tag
 
-from orchestrator.resolving import abi, explain_uv, wheel_tags
+from orchestrator.resolving import explain_uv
+from orchestrator.wheel_tags import abi, wheel_tags
 
 
 @pytest.mark.parametrize(
