@@ -2,7 +2,6 @@
 
 from orchestrator.doctor.checks import Advice, Check, not_reached
 from orchestrator.doctor.facts import Docker, Reach, System
-from orchestrator.doctor.gpu_checks import DRIVER
 from orchestrator.doctor.packages import (
     as_root,
     configure_toolkit,
@@ -58,10 +57,10 @@ def check_limits(docker: Docker | None) -> Check:
     return Check(name=LIMITS, state="warning", found=found, advice=Advice(text=text))
 
 
-def check_toolkit(gpu: Gpu | None, docker: Docker | None, system: System) -> Check:
+def check_toolkit(gpu: Gpu, docker: Docker | None, system: System) -> Check:
     """Look by which way the engine would hand over a GPU. The step after it tries."""
-    if gpu is None or docker is None:
-        return not_reached(TOOLKIT, DRIVER if gpu is None else ENGINE)
+    if docker is None:
+        return not_reached(TOOLKIT, ENGINE)
     if docker.engine.is_podman:
         found = "Podman's Docker service ignores requests for a GPU"
         return Check(name=TOOLKIT, state="missing", found=found, advice=install_engine(system))

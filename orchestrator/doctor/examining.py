@@ -16,7 +16,7 @@ from orchestrator.doctor.engine_checks import (
 )
 from orchestrator.doctor.engine_facts import read_buildx, read_docker
 from orchestrator.doctor.facts import Docker, Reach, System
-from orchestrator.doctor.gpu_checks import DRIVER, check_driver, check_driver_age, check_mig, check_state
+from orchestrator.doctor.gpu_checks import DRIVER, MIG, check_driver, check_driver_age, check_mig, check_state
 from orchestrator.doctor.gpu_state import read_state
 from orchestrator.doctor.local_images import built_in_folders, built_on_docker, choose_image, find_base
 from orchestrator.doctor.online import check_online
@@ -67,6 +67,11 @@ class _Here:
     built: tuple[BuiltImage, ...]  # on the engine
     environments: tuple[BuiltImage, ...]  # of the venv engine
 
+    @property
+    def before_gpu(self) -> str:
+        """The step that failed where there is no GPU to try."""
+        return MIG if self.bench.machine.gpus else DRIVER
+
 
 def _look(bench: Workbench) -> _Here:
     settings, catalog = bench.settings, load_images(bench.project)
@@ -92,15 +97,17 @@ def _path(here: _Here) -> Iterator[Check]:
     """From the driver to a framework that computes. An engine is looked at whether there is a GPU or not."""
     system, gpu, docker = here.system, here.gpu, here.docker
     for_gpu = here.bench.options.device != "cpu"
-    in_process = try_here(here.venv, gpu, system) if gpu else not_reached(HOST_CUDA, DRIVER)
+    in_process = try_here(here.venv, gpu, system) if gpu else not_reached(HOST_CUDA, here.before_gpu)
     if for_gpu:
-        yield check_driver(here.bench.machine.gpus, why_no_gpu(), system, is_needed=here.bench.options.device == "cuda")
+        gpus, is_needed = here.bench.machine.gpus, here.bench.options.device == "cuda"
+        yield check_driver(gpus, why_no_gpu(), system, is_needed=is_needed)
+        yield check_mig(gpus, system)
         yield in_process
     yield check_engine(here.reach, docker, system)
     yield check_buildx(docker, *read_buildx(), system)
     yield check_limits(docker)
     if for_gpu:
-        toolkit = check_toolkit(gpu, docker, system)
+        toolkit = check_toolkit(gpu, docker, system) if gpu else not_reached(TOOLKIT, here.before_gpu)
         yield toolkit
         yield from _try_gpu(here, toolkit, in_process)
     else:
@@ -112,10 +119,10 @@ def _try_gpu(here: _Here, toolkit: Check, in_process: Check) -> Iterator[Check]:
     gpu, docker = here.gpu, here.docker
     if gpu is not None and docker is not None and toolkit.is_good:
         computing = choose_image(here.built, gpu)
-        image = computing or find_base(docker, here.catalog, here.bench.settings.mirrors)
+        image = computing or next(iter(here.built), find_base(docker, here.catalog, here.bench.settings.mirrors))
         yield from try_in_container(here.engine, gpu, image, computing)
         return
-    after = DRIVER if gpu is None else TOOLKIT if docker else ENGINE
+    after = here.before_gpu if gpu is None else TOOLKIT if docker else ENGINE
     yield not_reached(SIGHT, after)
     yield not_reached(CUDA, after)
     yield _compute(here, gpu) if gpu and in_process.is_good else not_reached(FRAMEWORK["cuda"], after)
@@ -130,11 +137,9 @@ def _compute(here: _Here, gpu: Gpu | None) -> Check:
 
 
 def _state_of_gpus(here: _Here) -> Iterator[Check]:
-    if here.gpu is None:
+    whole = [gpu for gpu in here.bench.machine.gpus if gpu.instance is None]
+    if here.bench.options.device == "cpu" or not whole:
         return
-    gpus = here.bench.machine.gpus
-    whole = [gpu for gpu in gpus if gpu.instance is None]
-    yield check_mig(gpus, here.system)
     yield from check_state([read_state(gpu) for gpu in whole], [read_users(gpu) for gpu in whole], here.system)
 
 
@@ -168,6 +173,14 @@ def _means(here: _Here) -> Means:
         has_built=bool(here.built),
         has_gpu=bool(gpus) or here.system.nvidia_cards > 0,
         gpu=here.gpu.name if here.gpu else "",
-        venv_on_gpu=here.gpu is not None and bool(runnable(here.catalog, here.venv, here.gpu)),
+        on_gpu=frozenset(_engines_on_gpu(here)),
         has_quickstart="quickstart" in {path.stem for path in list_suites(here.bench.project)},
     )
+
+
+def _engines_on_gpu(here: _Here) -> Iterator[str]:
+    """Yield the engines that have an image with code for the GPU."""
+    if here.gpu is None:
+        return
+    engines = (here.engine, here.venv) if here.docker else (here.venv,)
+    yield from (engine.name for engine in engines if runnable(here.catalog, engine, here.gpu))

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from orchestrator import console
-from orchestrator.devices import tell_processes
-from orchestrator.doctor.checks import Advice, Check
+from orchestrator.devices import computable, tell_processes
+from orchestrator.doctor.checks import Advice, Check, State, not_reached
 from orchestrator.doctor.facts import GpuState, System
 from orchestrator.doctor.packages import as_root, install_driver
 from orchestrator.hardware import Gpu, GpuUsers
@@ -13,7 +13,7 @@ from orchestrator.remedies import find_remedy
 from orchestrator.specs import Image
 from orchestrator.variants import Choice, choose_variant
 
-DRIVER = "GPU driver"
+DRIVER, MIG = "GPU driver", "MIG"
 SILENT = "the driver does not say"
 # Bits of NVML's clock event reasons: what keeps a clock down. Source: NVML API reference, nvmlClocksEventReasons.
 IDLE = 0x1
@@ -26,17 +26,16 @@ def check_driver(gpus: Sequence[Gpu], reason: str, system: System, *, is_needed:
     gpus: what NVML lists. reason: of NVML, why it lists none; empty if it answers. is_needed: the CPU will not do.
     """
     if gpus:
-        whole = [gpu for gpu in gpus if gpu.instance is None]
-        listed = ", ".join(f"{gpu.name} (compute {gpu.compute}{_memory(gpu)})" for gpu in whole)
-        return Check(name=DRIVER, state="ok", found=f"{whole[0].driver}: {listed}")
-    if not system.nvidia_cards and not system.is_wsl:
-        return _no_card(system, is_needed=is_needed)
+        return _listed([gpu for gpu in gpus if gpu.instance is None], system)
     known = find_remedy(reason)
     if known is not None:
         return Check(name=DRIVER, state="missing", found=reason, advice=Advice(text=str(known)))
-    cards = f"{system.nvidia_cards} NVIDIA GPU(s) in the machine" if system.nvidia_cards else "WSL"
-    found = f"{cards}, but {reason or 'NVML lists none'}"
-    return Check(name=DRIVER, state="missing", found=found, advice=install_driver(system))
+    if not system.nvidia_cards and not system.is_wsl:
+        return _no_card(system, is_needed=is_needed)
+    found = f"{f'NVIDIA GPUs in this machine: {system.nvidia_cards}' if system.nvidia_cards else 'WSL'}; "
+    if not reason:
+        return Check(name=DRIVER, state="missing", found=f"{found}the driver shows none", advice=_look_why(system))
+    return Check(name=DRIVER, state="missing", found=found + reason, advice=install_driver(system))
 
 
 def check_driver_age(gpu: Gpu, images: Sequence[Image], suite: str, system: System) -> Check:
@@ -66,9 +65,11 @@ def check_state(states: Sequence[GpuState], users: Sequence[GpuUsers], system: S
 def check_mig(gpus: Sequence[Gpu], system: System) -> Check:
     """Look whether GPUs are divided into MIG instances, on which alone they compute."""
     divided = [gpu for gpu in gpus if gpu.mig]
+    if not gpus:
+        return not_reached(MIG, DRIVER)
     if not divided:
         found = "off" if any(gpu.mig is False for gpu in gpus) else "not on these GPUs"
-        return Check(name="MIG", state="ok", found=found)
+        return Check(name=MIG, state="ok", found=found)
     instances = [gpu for gpu in gpus if gpu.instance is not None]
     empty = [gpu for gpu in divided if all(one.index != gpu.index for one in instances)]
     if empty:
@@ -77,10 +78,25 @@ def check_mig(gpus: Sequence[Gpu], system: System) -> Check:
             text="Without instances it computes nothing. End the mode:", commands=as_root(system, *commands)
         )
         which = ", ".join(gpu.address for gpu in empty)
-        return Check(name="MIG", state="missing", found=f"on without instances: GPU {which}", advice=advice)
+        state: State = "warning" if computable(gpus) else "missing"
+        return Check(name=MIG, state=state, found=f"on without instances: GPU {which}", advice=advice)
     names = ", ".join(one.address for one in instances)
     text = f"Only the instances compute: name them with --gpus {names.replace(' ', '')}."
-    return Check(name="MIG", state="warning", found=f"on, with instances {names}", advice=Advice(text=text))
+    return Check(name=MIG, state="warning", found=f"on, with instances {names}", advice=Advice(text=text))
+
+
+def _listed(gpus: Sequence[Gpu], system: System) -> Check:
+    found = ", ".join(f"{gpu.name} (compute {gpu.compute}{_memory(gpu)})" for gpu in gpus)
+    found = f"{gpus[0].driver}: {found}"
+    if len(gpus) < system.nvidia_cards and not system.is_container:  # which sees all cards, whatever it was handed
+        found = f"{found}; {system.nvidia_cards - len(gpus)} more in this machine, not shown"
+        return Check(name=DRIVER, state="warning", found=found, advice=_look_why(system))
+    return Check(name=DRIVER, state="ok", found=found)
+
+
+def _look_why(system: System) -> Advice:
+    text = "A GPU that the driver does not show is lost, handed on to a virtual machine, or closed to this user:"
+    return Advice(text=text, commands=as_root(system, "sudo nvidia-smi", "sudo dmesg | grep -i nvrm"))
 
 
 def _no_card(system: System, *, is_needed: bool) -> Check:

@@ -1,6 +1,7 @@
 """Which images are here already, so that something can be tried without a download."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.building import find_built
@@ -38,10 +39,7 @@ def built_in_folders(folder: Path, engine: Engine, catalog: Sequence[Image]) -> 
 
 def find_base(docker: Docker, catalog: Sequence[Image], mirrors: Mapping[str, str]) -> BuiltImage | None:
     """Return a base image that lies on the engine, with the newest Python: it needs no build to be tried."""
-    rows = sorted(
-        (target for target in _variants(catalog)), key=lambda one: version_key(one.image.python), reverse=True
-    )
-    for target in rows:
+    for target in sorted(_variants(catalog), key=lambda one: version_key(one.image.python), reverse=True):
         name = mirrors.get(target.base, target.base)
         local = next((one for one in docker.images if name in one.tags), None)
         if local is not None:
@@ -58,8 +56,7 @@ def choose_image(images: Sequence[BuiltImage], gpu: Gpu | None) -> BuiltImage | 
         if gpu is None:
             fits = variant.cuda is None or variant.self_contained
         else:
-            choice = choose_variant(image, gpu, lambda _target: True)
-            fits = isinstance(choice, Choice) and choice.target.variant.name == variant.name
+            fits = isinstance(choose_variant(replace(image, variants=(variant,)), gpu, lambda _target: True), Choice)
         if fits:
             return one
     return None

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from orchestrator.doctor.checks import Check, find_check, is_good
 from orchestrator.doctor.engine_checks import BUILDX, ENGINE, TOOLKIT
-from orchestrator.doctor.gpu_checks import DRIVER
+from orchestrator.doctor.gpu_checks import DRIVER, MIG
 from orchestrator.doctor.probing import CUDA, FRAMEWORK, HOST_CUDA, SIGHT
 from orchestrator.doctor.suite_checks import VENV
 from orchestrator.errors import Exit
 from orchestrator.specs import Device
 
 # The steps to a GPU, in their order; each needs the one before it.
-IN_CONTAINERS = (DRIVER, ENGINE, TOOLKIT, SIGHT, CUDA, FRAMEWORK["cuda"])
-IN_ENVIRONMENTS = (DRIVER, HOST_CUDA, VENV, FRAMEWORK["cuda"])
+IN_CONTAINERS = (DRIVER, MIG, ENGINE, TOOLKIT, SIGHT, CUDA, FRAMEWORK["cuda"])
+IN_ENVIRONMENTS = (DRIVER, MIG, HOST_CUDA, VENV, FRAMEWORK["cuda"])
 PLACES = {"docker": "in Docker containers", "venv": "in virtual environments"}
 DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
 
@@ -25,9 +25,6 @@ class Way:
     engine: str  # docker, venv
     device: Device
 
-    def __str__(self) -> str:
-        return f"on the {DEVICE_NAMES[self.device]}, {PLACES[self.engine]}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
@@ -36,7 +33,7 @@ class Means:
     has_built: bool = False  # images on the engine: without buildx they still run
     has_gpu: bool = False  # in the machine, whether it can be used or not
     gpu: str = ""  # name of the one that the driver shows
-    venv_on_gpu: bool = False  # an image can run on it in a virtual environment
+    on_gpu: frozenset[str] = frozenset()  # engines that have an image with code for it
     has_quickstart: bool = True  # the suite of the first look
 
 
@@ -72,18 +69,16 @@ def is_whole(checks: Sequence[Check]) -> bool:
 
 def _all_ways(checks: Sequence[Check], means: Means) -> list[Way]:
     """Return what should work: nothing on the way is missing; on a GPU, as far as it could be tried."""
-    can_build = is_good(checks, BUILDX) or means.has_built
-    in_containers = is_good(checks, ENGINE) and can_build
-    in_environments = is_good(checks, VENV)
+    computes = not _is_missing(checks, FRAMEWORK["cpu"])
+    in_containers = is_good(checks, ENGINE) and (is_good(checks, BUILDX) or means.has_built)
+    on_gpu = {
+        "docker": in_containers and _is_open(checks, IN_CONTAINERS, TOOLKIT),
+        "venv": _is_open(checks, IN_ENVIRONMENTS, HOST_CUDA),
+    }
+    on_cpu = {"docker": in_containers and computes, "venv": is_good(checks, VENV) and computes}
     return [
-        way
-        for way, is_there in (
-            (Way(engine="docker", device="cuda"), in_containers and _is_open(checks, IN_CONTAINERS, TOOLKIT)),
-            (Way(engine="venv", device="cuda"), means.venv_on_gpu and _is_open(checks, IN_ENVIRONMENTS, HOST_CUDA)),
-            (Way(engine="docker", device="cpu"), in_containers and not _is_missing(checks, FRAMEWORK["cpu"])),
-            (Way(engine="venv", device="cpu"), in_environments),
-        )
-        if is_there
+        *(Way(engine=name, device="cuda") for name, is_open in on_gpu.items() if is_open and name in means.on_gpu),
+        *(Way(engine=name, device="cpu") for name, is_open in on_cpu.items() if is_open),
     ]
 
 
@@ -121,8 +116,10 @@ def _sentences(
         yield f"{'In containers it' if on_gpu else 'The GPU'} cannot be used: {broken.name}: {broken.found}."
     if is_unproven:
         yield "Nothing has computed on it yet: no image that could is built."
+    elif means.gpu and not means.on_gpu:
+        yield "No image has code for this GPU under this driver: `orch plan` says why, image by image."
     elif device == "auto" and not means.has_gpu:
-        yield "There is no NVIDIA GPU in this machine."
+        yield "No NVIDIA GPU is to be seen here."
 
 
 def _next(checks: Sequence[Check], means: Means, ways: Sequence[Way], broken: Check | None, device: str) -> str:

@@ -88,6 +88,24 @@ def test_a_driver_without_cuda_is_found_out_by_starting_it(toy: Toy) -> None:
     assert checks["MIG"]["state"] == "ok"
 
 
+@pytest.mark.skipif(not HAS_COMPILER, reason="needs a C compiler, to make a driver library")
+def test_how_a_gpu_is_set_is_read_from_its_driver(toy: Toy) -> None:
+    uuid = GPU_0.split("|")[1]
+    idle, off, prohibited = 1, 0, 2
+    state = f"state|{uuid}|345|2619|71000|31|{idle}|0"
+    setting = f"setting|{uuid}|1980|1590|{off}|{prohibited}|1|0"
+    toy.env.update(make_driver(toy.folder / "driver", GPU_0, state, setting).env)
+
+    checks = examine(toy)[1]
+
+    assert checks["GPU clocks"]["found"] == "345 MHz of at most 1980 while idle: not locked"
+    assert "nvidia-smi -lgc 1590" in str(checks["GPU clocks"]["commands"])
+    assert checks["persistence mode"]["found"] == "off"
+    assert checks["compute mode"]["found"] == "prohibited"
+    assert checks["ECC"]["found"] == "on, off after the next start"
+    assert checks["GPU slowdown"]["found"] == "none at 31 °C"
+
+
 def test_on_the_cpu_no_gpu_is_looked_for_and_what_is_built_is_tried(without_driver: Toy) -> None:
     probe = "import json\njson.dump(dict.fromkeys(['matmul', 'convolution'], 'ok'), open('out/probe.json', 'w'))\n"
     (without_driver.project / "images" / "toy" / "probe.py").write_text(probe, encoding="utf-8")

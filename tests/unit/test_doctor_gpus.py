@@ -80,8 +80,22 @@ def test_a_card_without_a_driver_gets_the_command_of_its_distribution() -> None:
     check = driver(NO_LIBRARY, CARD)
 
     assert check.state == "missing"
-    assert "1 NVIDIA GPU(s) in the machine" in check.found
+    assert check.found == "NVIDIA GPUs in this machine: 1; NVML: NVML Shared Library Not Found"
     assert "sudo ubuntu-drivers install" in check.advice.commands
+
+
+def test_a_card_that_a_driver_which_answers_does_not_show_is_looked_after() -> None:
+    check = driver("", CARD)
+
+    assert check.found == "NVIDIA GPUs in this machine: 1; the driver shows none"
+    assert check.advice.commands == ("sudo nvidia-smi", "sudo dmesg | grep -i nvrm")
+
+
+@pytest.mark.parametrize(("is_container", "state"), [(False, "warning"), (True, "ok")])
+def test_a_card_that_is_not_shown_beside_others_is_told_but_in_containers(is_container: bool, state: str) -> None:
+    check = driver("", replace(CARD, nvidia_cards=2, is_container=is_container), H100)
+
+    assert check.state == state
 
 
 def test_in_wsl_the_driver_is_installed_in_windows_only() -> None:
@@ -225,6 +239,14 @@ def test_mig_without_instances_computes_nothing() -> None:
 
     assert check.state == "missing"
     assert check.advice.commands == ("sudo nvidia-smi -i 0 -mig 0",)
+
+
+def test_a_gpu_beside_one_that_is_divided_in_vain_can_be_taken() -> None:
+    assert check_mig([replace(H100, mig=True), replace(H100, index=1)], UBUNTU).state == "warning"
+
+
+def test_mig_is_not_reached_without_a_gpu() -> None:
+    assert check_mig([], UBUNTU).found == "after: GPU driver"
 
 
 def test_mig_with_instances_says_how_they_are_named() -> None:

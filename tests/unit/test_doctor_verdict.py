@@ -11,6 +11,7 @@ from orchestrator.errors import Exit
 
 STEPS = (
     "GPU driver",
+    "MIG",
     "CUDA on this machine",
     "engine docker",
     "buildx",
@@ -20,10 +21,17 @@ STEPS = (
     "framework on the GPU",
     "engine venv",
 )
-WITH_GPU = Means(has_gpu=True, gpu="NVIDIA H100", venv_on_gpu=True)
+WITH_GPU = Means(has_gpu=True, gpu="NVIDIA H100", on_gpu=frozenset({"docker", "venv"}))
 WITHOUT_GPU = Means()
 NO_GPU = dict.fromkeys(("GPU driver",), "missing") | dict.fromkeys(
-    ("CUDA on this machine", "container toolkit", "GPU in a container", "CUDA in an image", "framework on the GPU"),
+    (
+        "MIG",
+        "CUDA on this machine",
+        "container toolkit",
+        "GPU in a container",
+        "CUDA in an image",
+        "framework on the GPU",
+    ),
     "not reached",
 )
 
@@ -54,7 +62,7 @@ def test_a_machine_without_a_gpu_runs_them_on_the_cpu() -> None:
     assert ways(diagnosis) == ["docker cpu", "venv cpu"]
     assert diagnosis.verdict == (
         "Studies can run here on the CPU, in Docker containers or in virtual environments.",
-        "There is no NVIDIA GPU in this machine.",
+        "No NVIDIA GPU is to be seen here.",
     )
     assert (diagnosis.next, diagnosis.exit_code) == ("orch run quickstart", Exit.OK)
 
@@ -86,7 +94,10 @@ def test_an_engine_that_cannot_build_gives_way_unless_images_are_built() -> None
 def test_a_broken_step_to_the_gpu_is_named_with_what_runs_without_it() -> None:
     after = dict.fromkeys(("GPU in a container", "CUDA in an image", "framework on the GPU"), "not reached")
 
-    diagnosis = conclude(Means(has_gpu=True, gpu="NVIDIA H100"), **{**after, "container toolkit": "missing"})
+    diagnosis = conclude(
+        Means(has_gpu=True, gpu="NVIDIA H100", on_gpu=frozenset({"docker"})),
+        **{**after, "container toolkit": "missing"},
+    )
 
     assert ways(diagnosis) == ["docker cpu", "venv cpu"]
     assert diagnosis.verdict[1] == "The GPU cannot be used: container toolkit: of container toolkit."
@@ -107,6 +118,21 @@ def test_a_gpu_that_containers_cannot_have_is_used_without_them() -> None:
     assert diagnosis.exit_code == Exit.OK
 
 
+def test_a_gpu_that_no_image_has_code_for_leaves_the_cpu() -> None:
+    diagnosis = conclude(Means(has_gpu=True, gpu="Tesla K80"), **{"framework on the GPU": "not reached"})
+
+    assert ways(diagnosis) == ["docker cpu", "venv cpu"]
+    assert "No image has code for this GPU" in diagnosis.verdict[1]
+
+
+def test_a_framework_that_does_not_compute_on_the_cpu_leaves_nothing() -> None:
+    checks = [Check(name=name, state="ok", found="") for name in ("engine docker", "buildx", "engine venv")]
+    failed = Check(name="framework on the CPU", state="missing", found="")
+
+    assert diagnose([*checks, failed], WITHOUT_GPU, "cpu").exit_code == Exit.ENGINE
+    assert diagnose(checks, WITHOUT_GPU, "cpu").exit_code == Exit.OK
+
+
 def test_a_gpu_on_which_nothing_has_computed_should_do() -> None:
     diagnosis = conclude(WITH_GPU, **{"framework on the GPU": "not reached"})
 
@@ -122,7 +148,9 @@ def test_where_a_gpu_is_asked_for_each_step_has_to_be_good(step: str) -> None:
     is_on_its_way = step not in {"buildx", "CUDA on this machine"}
 
     diagnosis = conclude(
-        Means(has_gpu=True, gpu="NVIDIA H100", has_built=True), "cuda", **{"engine venv": "missing", step: "missing"}
+        Means(has_gpu=True, gpu="NVIDIA H100", has_built=True, on_gpu=frozenset({"docker"})),
+        "cuda",
+        **{"engine venv": "missing", step: "missing"},
     )
 
     assert diagnosis.exit_code == (Exit.ENGINE if is_on_its_way else Exit.OK)

@@ -6,6 +6,7 @@
  *   compute|uuid|pid|MiB
  *   graphics|uuid|pid|MiB
  *   state|uuid|SM MHz|memory MHz|milliwatts|degrees|reasons|percent|millijoules, or a line too short for what is not told
+ *   setting|uuid|SM MHz at most|SM MHz it can hold|persistence mode|compute mode|ECC now|ECC after the next start
  *   hang|seconds that NVML takes to start
  *
  * Signatures and numbers as in NVML's nvml.h. */
@@ -161,24 +162,29 @@ int nvmlDeviceGetGraphicsRunningProcesses_v3(handle_t handle, unsigned *found, p
   return processes("graphics", handle, found, list);
 }
 
-/* What the state of a GPU says in one of its fields. */
-static int state(handle_t handle, int field, unsigned long long *value) {
+/* What the line of a kind says of a GPU in one of its fields. */
+static int told(const char *kind, handle_t handle, int field, unsigned long long *value) {
   char uuid[TEXT];
   copy(uuid, sizeof uuid, uuid_of(handle));
   for (int number = 0; number < count; number++)
-    if (is(number, "state") && strcmp(lines[number].field[1], uuid) == 0 && lines[number].field[field][0]) {
+    if (is(number, kind) && strcmp(lines[number].field[1], uuid) == 0 && lines[number].field[field][0]) {
       *value = strtoull(lines[number].field[field], NULL, 10);
       return SUCCESS;
     }
   return NOT_SUPPORTED;
 }
 
-static int small_state(handle_t handle, int field, unsigned *value) {
+static int state(handle_t handle, int field, unsigned long long *value) { return told("state", handle, field, value); }
+
+static int small(const char *kind, handle_t handle, int field, unsigned *value) {
   unsigned long long found = 0;
-  int code = state(handle, field, &found);
+  int code = told(kind, handle, field, &found);
   *value = (unsigned)found;
   return code;
 }
+
+static int small_state(handle_t handle, int field, unsigned *value) { return small("state", handle, field, value); }
+static int setting(handle_t handle, int field, unsigned *value) { return small("setting", handle, field, value); }
 
 int nvmlDeviceGetClockInfo(handle_t handle, unsigned type, unsigned *mhz) {
   return type == 1 || type == 2 ? small_state(handle, (int)type + 1, mhz) : INVALID_ARGUMENT;
@@ -201,4 +207,20 @@ int nvmlDeviceGetUtilizationRates(handle_t handle, unsigned *gpu_and_memory) {
 
 int nvmlDeviceGetTotalEnergyConsumption(handle_t handle, unsigned long long *millijoules) {
   return state(handle, 8, millijoules);
+}
+
+int nvmlDeviceGetMaxClockInfo(handle_t handle, unsigned type, unsigned *mhz) {
+  return type == 1 ? setting(handle, 2, mhz) : INVALID_ARGUMENT;
+}
+
+int nvmlDeviceGetDefaultApplicationsClock(handle_t handle, unsigned type, unsigned *mhz) {
+  return type == 1 ? setting(handle, 3, mhz) : INVALID_ARGUMENT;
+}
+
+int nvmlDeviceGetPersistenceMode(handle_t handle, unsigned *mode) { return setting(handle, 4, mode); }
+int nvmlDeviceGetComputeMode(handle_t handle, unsigned *mode) { return setting(handle, 5, mode); }
+
+int nvmlDeviceGetEccMode(handle_t handle, unsigned *current, unsigned *pending) {
+  int code = setting(handle, 6, current);
+  return code == SUCCESS ? setting(handle, 7, pending) : code;
 }
