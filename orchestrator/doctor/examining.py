@@ -21,7 +21,7 @@ from orchestrator.doctor.gpu_state import read_state
 from orchestrator.doctor.local_images import built_in_folders, built_on_docker, choose_image, find_base
 from orchestrator.doctor.online import check_online
 from orchestrator.doctor.probing import CUDA, FRAMEWORK, HOST_CUDA, SIGHT
-from orchestrator.doctor.suite_checks import check_disk, check_suite, check_venv, runnable, suite_is_wrong
+from orchestrator.doctor.suite_checks import check_disk, check_suite, check_venv, fitting, runnable, suite_is_wrong
 from orchestrator.doctor.system import read_conditions, read_system
 from orchestrator.doctor.system_checks import check_system
 from orchestrator.doctor.trying import try_computing, try_here, try_in_container
@@ -179,8 +179,8 @@ def _means(here: _Here) -> Means:
 
 
 def _engines_on_gpu(here: _Here) -> Iterator[str]:
-    """Yield the engines that have an image with code for the GPU."""
-    if here.gpu is None:
-        return
-    engines = (here.engine, here.venv) if here.docker else (here.venv,)
-    yield from (engine.name for engine in engines if runnable(here.catalog, engine, here.gpu))
+    """Yield the engines that have an image with code for the GPU, whether they answer or not."""
+    if here.gpu is not None and fitting(here.catalog, here.gpu):
+        yield here.engine.name
+        if runnable(here.catalog, here.venv, here.gpu):
+            yield here.venv.name

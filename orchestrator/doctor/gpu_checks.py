@@ -47,8 +47,7 @@ def check_driver_age(gpu: Gpu, images: Sequence[Image], suite: str, system: Syst
     advice = install_driver(system)
     first = next(iter(too_old.items()))
     found = f"too old for {len(too_old)} of {len(images)} images of '{suite}', such as {first[0]}: {first[1]}"
-    text = f"The others run. For these: {advice.text[:1].lower()}{advice.text[1:]}"
-    return Check(name=name, state="warning", found=found, advice=replace(advice, text=text))
+    return Check(name=name, state="warning", found=found, advice=replace(advice, text=f"The others run. {advice.text}"))
 
 
 def check_state(states: Sequence[GpuState], users: Sequence[GpuUsers], system: System) -> Iterator[Check]:

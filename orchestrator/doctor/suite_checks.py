@@ -19,11 +19,15 @@ from orchestrator.variants import Choice, choose_variant
 VENV, SUITE, DISK = "engine venv", "default suite", "free disk"
 
 
-def runnable(images: Sequence[Image], engine: Engine, gpu: Gpu | None) -> tuple[ImageVariant, ...]:
-    """Return the variants of images that an engine can run on the GPU, or (None) on the CPU."""
+def fitting(images: Sequence[Image], gpu: Gpu | None) -> tuple[ImageVariant, ...]:
+    """Return the variants of images that have code for the GPU and its driver, or (None) for the CPU."""
     choices = [choose_variant(image, gpu, is_locked) for image in images]
-    targets = [choice.target for choice in choices if isinstance(choice, Choice)]
-    return tuple(target for target in targets if engine.unsupported_reason(target) is None)
+    return tuple(choice.target for choice in choices if isinstance(choice, Choice))
+
+
+def runnable(images: Sequence[Image], engine: Engine, gpu: Gpu | None) -> tuple[ImageVariant, ...]:
+    """Return those of them that an engine can run."""
+    return tuple(target for target in fitting(images, gpu) if engine.unsupported_reason(target) is None)
 
 
 def check_venv(engine: Engine, interpreters: Mapping[str, Interpreter], count: int, total: int) -> Check:

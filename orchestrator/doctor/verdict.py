@@ -36,6 +36,11 @@ class Means:
     on_gpu: frozenset[str] = frozenset()  # engines that have an image with code for it
     has_quickstart: bool = True  # the suite of the first look
 
+    @property
+    def is_unsupported(self) -> bool:
+        """Whether there is a GPU that no image has code for: nothing that could be repaired."""
+        return bool(self.gpu) and not self.on_gpu
+
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
@@ -51,7 +56,8 @@ class Diagnosis:
 def diagnose(checks: Sequence[Check], means: Means, device: str) -> Diagnosis:
     """Draw the conclusions. device: auto, cpu or cuda, as asked."""
     ways = tuple(way for way in _all_ways(checks, means) if device in {"auto", way.device})
-    broken = _broken_step(checks) if device == "cuda" or (device == "auto" and means.has_gpu) else None
+    is_wanted = device == "cuda" or (device == "auto" and means.has_gpu)
+    broken = _broken_step(checks) if is_wanted and not means.is_unsupported else None
     is_proven = device != "cuda" or is_whole(checks)
     return Diagnosis(
         checks=tuple(checks),
@@ -116,7 +122,7 @@ def _sentences(
         yield f"{'In containers it' if on_gpu else 'The GPU'} cannot be used: {broken.name}: {broken.found}."
     if is_unproven:
         yield "Nothing has computed on it yet: no image that could is built."
-    elif means.gpu and not means.on_gpu:
+    elif means.is_unsupported:
         yield "No image has code for this GPU under this driver: `orch plan` says why, image by image."
     elif device == "auto" and not means.has_gpu:
         yield "No NVIDIA GPU is to be seen here."
@@ -125,6 +131,8 @@ def _sentences(
 def _next(checks: Sequence[Check], means: Means, ways: Sequence[Way], broken: Check | None, device: str) -> str:
     again = "orch doctor" if device == "auto" else f"orch doctor --device {device}"
     repair = f"repair '{broken.name}' as said below, then: {again}" if broken is not None else ""
+    if not ways and means.is_unsupported:
+        return "orch plan"
     if not ways:
         return repair or f"install what is missing, as said below, then: {again}"
     engine = " --engine venv" if ways[0].engine == "venv" and is_good(checks, ENGINE) else ""

@@ -119,10 +119,17 @@ def test_a_gpu_that_containers_cannot_have_is_used_without_them() -> None:
 
 
 def test_a_gpu_that_no_image_has_code_for_leaves_the_cpu() -> None:
-    diagnosis = conclude(Means(has_gpu=True, gpu="Tesla K80"), **{"framework on the GPU": "not reached"})
+    diagnosis = conclude(Means(has_gpu=True, gpu="Tesla K80"), **{"container toolkit": "missing"})
 
     assert ways(diagnosis) == ["docker cpu", "venv cpu"]
     assert "No image has code for this GPU" in diagnosis.verdict[1]
+    assert diagnosis.next == "orch run quickstart"
+
+
+def test_a_gpu_that_was_asked_for_and_no_image_has_code_for_is_explained_by_the_plan() -> None:
+    diagnosis = conclude(Means(has_gpu=True, gpu="Tesla K80"), "cuda")
+
+    assert (diagnosis.next, diagnosis.exit_code) == ("orch plan", Exit.ENGINE)
 
 
 def test_a_framework_that_does_not_compute_on_the_cpu_leaves_nothing() -> None:
