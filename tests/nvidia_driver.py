@@ -2,8 +2,10 @@
 
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from tests.toy_project import Toy, edit
 
 HAS_COMPILER = shutil.which("cc") is not None
 SOURCES = Path(__file__).parent / "data" / "nvidia_driver"
@@ -41,3 +43,10 @@ def make_driver(folder: Path, *lines: str) -> NvidiaDriver:
     driver = NvidiaDriver(folder=folder)
     driver.show(*lines)
     return driver
+
+
+def with_cuda(toy: Toy, driver: NvidiaDriver) -> Toy:
+    """Give the versions of the toy framework a CUDA build, and `orch` this driver."""
+    variant = '{cuda: "11.7", compute: ["9.0"], min_driver: "450.80.02", source: tests}'
+    edit(toy.project / "images" / "toy" / "versions.yaml", "^      cpu: {}", f"      cu117: {variant}\n      cpu: {{}}")
+    return replace(toy, env={**toy.env, **driver.env})

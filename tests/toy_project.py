@@ -17,7 +17,7 @@ import sys
 import sysconfig
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class Toy:
     cache: Path
     wheels: Path
     env: dict[str, str] = field(default_factory=dict)  # what a test changes
+    around: tuple[str, ...] = ()  # a program that is given the command line and starts it
 
     @property
     def project(self) -> Path:
@@ -77,7 +78,7 @@ class Toy:
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start `orch` in a process group of its own, as a terminal does."""
         return subprocess.Popen(
-            (sys.executable, "-m", "orchestrator", "--project", str(self.project), *arguments),
+            (*self.around, sys.executable, "-m", "orchestrator", "--project", str(self.project), *arguments),
             cwd=self.folder,
             env={"PYTHONPATH": str(ROOT), **self.environment},
             stdin=subprocess.DEVNULL,
@@ -98,6 +99,33 @@ class Toy:
         """Return the records of a run, by default of the only one, as a foreign program reads them."""
         (run,) = [run] if run else self.runs()
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((run / "records").glob("*.json"))]
+
+
+def measured(records: list[dict[str, object]]) -> list[tuple[str, int]]:
+    """Return cell and block of each good launch."""
+    return sorted((r["cell"]["id"], r["launch"]["block"]) for r in records if r["status"] == "ok")  # type: ignore[index]
+
+
+def record_files(run: Path) -> dict[str, int]:
+    """Return the records of a run and when each was last written."""
+    return {path.name: path.stat().st_mtime_ns for path in (run / "records").iterdir()}
+
+
+def marked_processes(toy: Toy) -> list[str]:
+    """Return the command lines of launches on the venv engine that are still alive in this cache."""
+    alive = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(toy.cache / "orch" / "launches").encode() in (entry / "environ").read_bytes():
+                alive.append((entry / "cmdline").read_bytes().decode())
+        except OSError:
+            continue
+    return alive
+
+
+def left_folders(toy: Toy) -> list[str]:
+    """Return the folders of launches on the venv engine that are still there."""
+    return [path.name for path in (toy.cache / "orch" / "launches").iterdir()]
 
 
 def finish(program: "subprocess.Popen[str]", timeout_s: float = TIMEOUT_S) -> Ended:
@@ -122,6 +150,7 @@ def wait_until(happened: Callable[[], object], timeout_s: float = 60.0) -> None:
 # How each implementation of suites/faults.yaml goes wrong: status of its record, and a part of the reason.
 FAULTS = (
     ("raises", "failed", "RuntimeError: the step does not work"),
+    ("no_kernel", "failed", "no kernel image is available for execution on the device"),
     ("raises_later", "failed", "RuntimeError: the step worked a while"),
     ("exits", "failed", "no report written; exit code 7"),
     ("exits_after_report", "failed", "exit code 3 after a good report"),
@@ -134,6 +163,16 @@ FAULTS = (
     ("says_nothing", "failed", "without a reason"),
     ("not_finite", "invalid", "the loss is not finite"),
     ("huge", "failed", "larger than 64 MiB"),
+    ("no_time", "failed", "0.0 is no duration"),
+    ("back_in_time", "failed", "-1.0 is no duration"),
+    ("out_of_time", "failed", "1e+308 s is longer than the launch"),
+    ("longer_than_it_took", "failed", "100 s in all, longer than the launch"),
+    ("packed", "failed", "the most is environment"),
+    ("checks_all", "failed", "the most is sanity"),
+    ("talks", "failed", "so much to say so much to say"),
+    ("nests", "failed", "recursion limit exceeded"),
+    ("links", "failed", "a link or a special file"),
+    ("moves_out", "failed", "out/"),
 )
 
 
@@ -187,11 +226,12 @@ def write_installers(path: Path, wheels: Path) -> None:
     )
 
 
-def write_wheel(path: Path, name: str, version: str, source: str) -> None:
-    """Write a wheel with one module."""
+def write_wheel(path: Path, name: str, version: str, source: str, more: Mapping[str, str] | None = None) -> None:
+    """Write a wheel with one module; more: other files in its package, by name."""
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}/__init__.py": source,
+        **{f"{name}/{file}": text for file, text in (more or {}).items()},
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -199,7 +239,8 @@ def write_wheel(path: Path, name: str, version: str, source: str) -> None:
     files[f"{info}/RECORD"] += f"{info}/RECORD,,\n"
     with zipfile.ZipFile(path, "w") as wheel:
         for file, text in files.items():
-            wheel.writestr(zipfile.ZipInfo(file, (2026, 1, 1, 0, 0, 0)), text)
+            place = zipfile.ZipInfo(file, (2026, 1, 1, 0, 0, 0))
+            wheel.writestr(place, text, zipfile.ZIP_DEFLATED if more else zipfile.ZIP_STORED)
 
 
 def edit(path: Path, pattern: str, replacement: str) -> None:

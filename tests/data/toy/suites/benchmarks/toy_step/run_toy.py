@@ -1,7 +1,9 @@
 """The toy step, and the ways in which a script can go wrong."""
 from __future__ import absolute_import, division, print_function
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,10 @@ def write_report(text, exit_code=0):
 
 def raises(step):
     raise RuntimeError("the step does not work \x1b[31m[red]")
+
+
+def no_kernel(step):
+    raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
 
 
 def raises_later(step):
@@ -70,6 +76,61 @@ def lies(step):
     write_report('{"status": "ok", "samples": {"train_step": [NaN, 1e308, -1.0]}}')
 
 
+def times(text):
+    write_report('{"status": "ok", "samples": {"train_step": [%s]}}' % text)
+
+
+def no_time(step):
+    times("0.01, 0")
+
+
+def back_in_time(step):
+    times("0.01, -1")
+
+
+def out_of_time(step):
+    times("1e308, 1e308")
+
+
+def longer_than_it_took(step):
+    times(", ".join(["0.01"] * 10000))
+
+
+def good_with(**parts):
+    report = json.loads(GOOD)
+    report["environment"] = {"framework": "toy", "version": VERSION, "python": "3"}
+    write_report(json.dumps(dict(report, **parts)))
+
+
+def packed(step):
+    packages = dict(("package%d" % number, "1.0") for number in range(10000))
+    good_with(environment={"framework": "toy", "version": VERSION, "python": "3", "packages": packages})
+
+
+def checks_all(step):
+    good_with(sanity=[{"check": "own%d" % number, "ok": True} for number in range(3000)])
+
+
+def talks(step):
+    write_report(json.dumps({"status": "failed", "failure": {
+        "phase": "setup", "kind": "Error", "message": "so much to say " * 100000}}))
+
+
+def nests(step):
+    write_report('{"status": "ok", "sanity": ' + "[" * 100000)
+
+
+def links(step):
+    os.symlink("/etc/hostname", os.path.join("out", "secret"))
+    times("0.01")
+
+
+def moves_out(step):
+    shutil.rmtree("out")
+    os.symlink("/etc", "out")
+    os._exit(0)
+
+
 def says_nothing(step):
     write_report('{"status": "ok"}' if step > GATE_STEPS else '{"status": "failed", "failure": null}')
 
@@ -99,8 +160,9 @@ def hoards(step):
 
 
 FAULTS = dict((fault.__name__, fault) for fault in (
-    raises, raises_later, exits, exits_after_report, hangs, hangs_deaf, silent, garbage, truncated, lies,
-    says_nothing, huge, hoards))
+    raises, no_kernel, raises_later, exits, exits_after_report, hangs, hangs_deaf, silent, garbage, truncated, lies,
+    says_nothing, huge, hoards, no_time, back_in_time, out_of_time, longer_than_it_took, packed, checks_all, talks, nests,
+    links, moves_out))
 
 
 def setup(job):
@@ -117,4 +179,6 @@ def setup(job):
         loss = toy.work(iterations)
         state["loss"] = float("nan") if job.implementation == "not_finite" else loss
 
-    return harness.Workload(steps={"train_step": step}, fetch=lambda: state["loss"])
+    # A container knows its GPU by a variable that came with it, a process by the one that hides the others.
+    sees = os.environ.get("GIVEN", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    return harness.Workload(steps={"train_step": step}, fetch=lambda: state["loss"], facts={"sees": sees})
