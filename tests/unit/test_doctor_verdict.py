@@ -118,6 +118,13 @@ def test_a_gpu_that_containers_cannot_have_is_used_without_them() -> None:
     assert diagnosis.exit_code == Exit.OK
 
 
+@pytest.mark.parametrize("step", ["GPU in a container", "CUDA in an image", "framework on the GPU"])
+def test_a_step_that_was_tried_and_failed_closes_the_way(step: str) -> None:
+    means = Means(has_gpu=True, gpu="NVIDIA H100", on_gpu=frozenset({"docker"}))
+
+    assert ways(conclude(means, **{step: "missing"})) == ["docker cpu", "venv cpu"]
+
+
 def test_a_gpu_that_no_image_has_code_for_leaves_the_cpu() -> None:
     diagnosis = conclude(Means(has_gpu=True, gpu="Tesla K80"), **{"container toolkit": "missing"})
 
