@@ -10,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.test_study_on_venv import left_folders, marked_processes, measured
 from tests.nvidia_driver import GPU_0, GPU_1, HAS_COMPILER, NvidiaDriver, make_driver, with_cuda
-from tests.toy_project import Ended, Toy, edit, finish, make_toy, wait_until
+from tests.toy_project import (
+    Ended,
+    Toy,
+    edit,
+    finish,
+    left_folders,
+    make_toy,
+    marked_processes,
+    measured,
+    wait_until,
+)
 
 pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="needs a C compiler, to make a driver library")
 RUN = ("run", "toy_versions", "--engine", "venv")
