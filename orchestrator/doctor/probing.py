@@ -82,8 +82,16 @@ def judge_framework(report: Mapping[str, object] | str, image: str, device: Devi
     if not wrong:
         found = f"{image}: one matrix product and one convolution are right"
         return Check(name=name, state="ok", found=found)
-    said = "; ".join(f"{operation}: {text.strip().splitlines()[-1]}" for operation, text in wrong.items())
+    said = "; ".join(f"{' and '.join(names)}: {line}" for line, names in _by_line(wrong).items())
     return Check(name=name, state="missing", found=f"{image}: {said}", advice=_known_advice(" ".join(wrong.values())))
+
+
+def _by_line(wrong: Mapping[str, str]) -> Mapping[str, list[str]]:
+    """Put the operations that fail with the same words together: the first line is the error, hints follow."""
+    lines: dict[str, list[str]] = {}
+    for operation, text in wrong.items():
+        lines.setdefault((text.strip().splitlines() or ["no reason"])[0], []).append(operation)
+    return lines
 
 
 def own_python() -> BuiltImage:

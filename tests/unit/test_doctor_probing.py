@@ -123,12 +123,12 @@ def test_the_gpu_that_was_handed_over_is_in_order() -> None:
     ("report", "found", "remedy"),
     [
         (
-            {**GOOD, "convolution": "x\ncuDNN error: CUDNN_STATUS_EXECUTION_FAILED"},
+            {**GOOD, "convolution": "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED\nA hint."},
             "pytorch-2.8.0+cu128: convolution: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
             "Take another variant",
         ),
         ({**GOOD, "matmul": "the sum is 3.0, not 4"}, "pytorch-2.8.0+cu128: matmul: the sum is 3.0, not 4", ""),
-        ({"version": "2.8.0"}, "pytorch-2.8.0+cu128: matmul: None; convolution: None", ""),
+        ({"version": "2.8.0"}, "pytorch-2.8.0+cu128: matmul and convolution: None", ""),
         ("killed (exit code 137)", "pytorch-2.8.0+cu128: killed (exit code 137)", ""),
     ],
     ids=["cudnn", "wrong", "silent", "dead"],
