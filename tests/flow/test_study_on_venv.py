@@ -8,9 +8,22 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
-from tests.toy_project import FAULTS, Ended, Toy, edit, finish, make_toy, wait_until
+from tests.record_schema import SCHEMA_FILE
+from tests.toy_project import (
+    FAULTS,
+    Ended,
+    Toy,
+    edit,
+    finish,
+    left_folders,
+    marked_processes,
+    measured,
+    record_files,
+    wait_until,
+)
 
 RUN = ("run", "toy_versions", "--engine", "venv")
 SLOW = ("run", "slow", "--engine", "venv")
@@ -26,23 +39,6 @@ class Study:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    """A project whose two working images are locked and built; with_images copies it."""
-    folder = tmp_path_factory.mktemp("toy")
-    toy = make_toy(folder, folder / "cache", None)
-    toy = replace(toy, env={"DOCKER_HOST": "unix:///nobody-listens-here.sock"})
-    assert toy.orch("build", "toy_versions").exit_code == 0
-    return toy
-
-
-@pytest.fixture
-def toy(built: Toy, tmp_path: Path) -> Toy:
-    """A copy of the project that a test may break; environments and wheels are shared."""
-    shutil.copytree(built.project, tmp_path / "project")
-    return replace(built, folder=tmp_path)
-
-
-@pytest.fixture(scope="module")
 def study(built: Toy) -> Study:
     return Study(toy=built, ended=built.orch(*RUN))
 
@@ -53,32 +49,6 @@ def faults(built: Toy, tmp_path_factory: pytest.TempPathFactory) -> Study:
     shutil.copytree(built.project, folder / "project")
     toy = replace(built, folder=folder)
     return Study(toy=toy, ended=toy.orch("run", "faults"))
-
-
-def record_files(run: Path) -> dict[str, int]:
-    """Return the records of a run and when each was last written."""
-    return {path.name: path.stat().st_mtime_ns for path in (run / "records").iterdir()}
-
-
-def measured(records: list[dict[str, object]]) -> list[tuple[str, int]]:
-    """Return cell and block of each good launch."""
-    return sorted((r["cell"]["id"], r["launch"]["block"]) for r in records if r["status"] == "ok")  # type: ignore[index]
-
-
-def marked_processes(toy: Toy) -> list[str]:
-    """Return the command lines of launches that are still alive in this cache."""
-    alive = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(toy.cache / "orch" / "launches").encode() in (entry / "environ").read_bytes():
-                alive.append((entry / "cmdline").read_bytes().decode())
-        except OSError:
-            continue
-    return alive
-
-
-def left_folders(toy: Toy) -> list[str]:
-    return [path.name for path in (toy.cache / "orch" / "launches").iterdir()]
 
 
 # --- the main path ---------------------------------------------------------------------------------------------------
@@ -238,6 +208,25 @@ def test_a_cell_without_a_time_is_a_dash_with_a_footnote(faults: Study) -> None:
 
     assert "–" in line
     assert "timeout: no end within the time limit" in faults.ended.stdout
+
+
+def test_every_record_is_short_and_valid_by_the_schema_that_is_shipped(faults: Study) -> None:
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    files = list((faults.ended.run_folder / "records").iterdir())
+
+    for path in files:
+        jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), schema)
+
+    assert len(files) == len(FAULTS) + 1
+    assert max(path.stat().st_size for path in files) <= 32 * 1024
+
+
+def test_what_did_not_fit_into_a_record_is_kept_whole(faults: Study) -> None:
+    wholes = {path.name.split("_")[3]: path for path in (faults.ended.run_folder / "logs").glob("*.whole.json")}
+
+    assert set(wholes) == {"packed", "checks", "talks"}
+    assert len(json.loads(wholes["packed"].read_text(encoding="utf-8"))["environment"]["packages"]) == 10_000
+    assert "Traceback" not in faults.ended.stderr
 
 
 def test_what_a_program_prints_cannot_steer_the_terminal(faults: Study) -> None:
