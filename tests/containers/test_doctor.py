@@ -19,7 +19,7 @@ from orchestrator.errors import Exit
 from orchestrator.hardware import Gpu
 from orchestrator.specs import ImageVariant, Variant
 from tests.nvidia_driver import GPU_0, HAS_COMPILER, compile_library, make_driver
-from tests.toy_project import Ended, Toy, make_toy
+from tests.toy_project import Ended, Toy, edit, make_toy
 
 pytestmark = [
     pytest.mark.docker,
@@ -41,6 +41,7 @@ def toy(client: DockerClient, python_base: str, tmp_path: Path) -> Toy:
     if listed(client) or "nvidia" in client.info()["Runtimes"]:
         pytest.skip("the engine has GPUs of its own, which must not be mixed up with this one")
     made = make_toy(tmp_path, tmp_path / "cache", "3.11.7")
+    edit(made.project / "images" / "toy" / "versions.yaml", "cpu:", "unbuilt:")  # others may have built toys here
     settings = tmp_path / "orch.toml"
     mirror = f'[mirrors]\n"{BASE}" = "{python_base}"\n' if python_base != BASE else ""
     settings.write_text(f'suite = "{made.project}/suites/toy_versions.yaml"\n{mirror}', encoding="utf-8")
