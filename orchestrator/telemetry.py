@@ -20,9 +20,9 @@ from orchestrator.summaries import Spread, Telemetry, TelemetrySummary
 GPU_PERIOD_S = 0.1
 CPU_PERIOD_S = 0.5  # /proc/stat counts in hundredths of a second
 TICKS_AT_LEAST = 100
-PATIENCE_S = 5.0  # with a driver that does not answer
+PATIENCE_S = 5.0  # with a driver that does not answer; without persistence mode it takes seconds to start
 HARD = 0x8 | 0x20 | 0x40 | 0x80  # of REASONS: slow-down, thermal by software and hardware, power brake
-NO_ANSWER = f"no answer within {PATIENCE_S:g} s"
+NO_ANSWER = "the driver did not answer"
 
 Window = tuple[float, float]  # begin and end, seconds
 
@@ -58,6 +58,7 @@ class Watch:
         self._rows: list[Row] = []
         self._foreign: set[int] = set()
         self._failure: str | None = NO_ANSWER
+        self.patience_s = PATIENCE_S
         self._ready, self._ended = threading.Event(), threading.Event()
         # A driver that hangs would keep the program from ending, but for a daemon.
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
@@ -67,14 +68,14 @@ class Watch:
         """Start to read; the first reading lies before the block."""
         self._start_s = time.monotonic()
         self._thread.start()
-        self._ready.wait(PATIENCE_S)
+        self._ready.wait(self.patience_s)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join(PATIENCE_S if self._ready.is_set() else 0.0)
+        self._thread.join(self.patience_s if self._ready.is_set() else 0.0)
 
     def telemetry(self, windows: Mapping[str, Window]) -> Telemetry:
         """Sum up the readings.

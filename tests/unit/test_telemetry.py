@@ -1,8 +1,11 @@
 """Telemetry: what readings say together, which of them count, who is foreign, and what its own failures are."""
 
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import pynvml
 import pytest
 
 from orchestrator.hardware import Gpu, GpuProcess, GpuUsers
@@ -160,6 +163,24 @@ def test_a_gpu_that_is_lost_ends_the_readings_and_not_the_launch(tmp_path: Path)
     telemetry = watch.telemetry({})
     assert (telemetry.failure, telemetry.n) == ("NVML: GPU is lost", 2)
     assert telemetry.rows["energy_j"] == (5.0, 40.0)
+
+
+def test_a_driver_that_does_not_answer_keeps_no_launch_waiting_for_long(tmp_path: Path) -> None:
+    answered = threading.Event()
+
+    def start() -> None:
+        answered.wait()
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+
+    watch = Watch(GPU, (), library=SimpleNamespace(nvmlInit=start), users=nobody, root=tmp_path)
+    watch.patience_s = 0.01
+
+    with watch:
+        pass
+
+    telemetry = watch.telemetry({})
+    answered.set()
+    assert (telemetry.n, telemetry.failure) == (0, "the driver did not answer")
 
 
 def test_an_error_of_the_launch_passes_and_ends_the_readings(tmp_path: Path) -> None:
