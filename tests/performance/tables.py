@@ -20,6 +20,7 @@ ROUNDS = 5
 PLAN_BAR_S, REPORT_BAR_S = 0.5, 2.0
 VERSIONS, IMPLEMENTATIONS, CONFIGURATIONS = 25, 20, 20  # 10 000 cells
 COLUMNS, ROWS, BLOCKS = 10, 20, 5  # 1 000 records
+LONG = 401  # times the samples of the template: more than a record holds
 VERSION = """  "{version}":
     released: 2026-01-01
     python: "3.11.7"
@@ -92,10 +93,11 @@ def _write_run(folder: Path) -> RunFolder:
 
 
 def _vary(template: Record, version: str, row: int, block: int) -> Record:
-    """Return a record of another image, implementation and block, with times of its own."""
+    """Return a record of another image, implementation and block, with times of its own; every second has a trace."""
     path = f"lstm_asr/way{row}/size"
     factor = (1 + 0.1 * row) * (1 + 0.001 * block) * (1 + 0.01 * int(version.split(".")[1]) * (block % 2))
-    samples = {phase: tuple(value * factor for value in values) for phase, values in template.samples.items()}
+    times = LONG if row % 2 else 1
+    samples = {phase: tuple(value * factor for value in values) * times for phase, values in template.samples.items()}
     environment = template.environment and replace(template.environment, version=version)
     return replace(
         template,
