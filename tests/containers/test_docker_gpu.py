@@ -1,8 +1,5 @@
 """How a real engine hands over a GPU that is only named: CDI devices that are /dev/null in truth."""
 
-import json
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,52 +11,18 @@ from orchestrator.engines.docker import DockerEngine
 from orchestrator.errors import EngineError
 from orchestrator.hardware import Gpu
 from orchestrator.specs import Image, ImageVariant, Variant
+from tests.cdi import listed, listing
 
 pytestmark = pytest.mark.docker
-CDI_FOLDER = Path("/etc/cdi")
 LIST_DEVICES = b"import os; print(os.environ.get('GIVEN'), *(name for name in os.listdir('/dev') if 'nvidia' in name))"
 NAMES = ("0", "1", "1:0", "GPU-aaaaaaaa-0000", "MIG-cccccccc-2222")
-DEVICES = [
-    {
-        "name": name,
-        "containerEdits": {
-            "env": [f"GIVEN={name}"],
-            "deviceNodes": [{"path": f"/dev/nvidia{name.replace(':', '.')}", "hostPath": "/dev/null"}],
-        },
-    }
-    for name in NAMES
-]
-
-
-def _listed(client: DockerClient) -> list[str]:
-    devices = client.info().get("DiscoveredDevices") or []
-    return [device["ID"] for device in devices if device["ID"].startswith("nvidia.com/gpu=")]
-
-
-@pytest.fixture(autouse=True)
-def no_gpu_here(client: DockerClient) -> None:
-    if _listed(client) or "nvidia" in client.info()["Runtimes"]:
-        pytest.skip("the engine has GPUs of its own, which must not be mixed up with these")
 
 
 @pytest.fixture
 def named_gpus(client: DockerClient) -> Iterator[None]:
-    """Two GPUs in the engine's CDI list."""
-    if not os.access(CDI_FOLDER if CDI_FOLDER.exists() else CDI_FOLDER.parent, os.W_OK):
-        pytest.skip(f"{CDI_FOLDER} cannot be written")
-    CDI_FOLDER.mkdir(exist_ok=True)
-    specification = CDI_FOLDER / "orch-test.json"
-    specification.write_text(json.dumps({"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": DEVICES}))
-    try:
-        until = time.monotonic() + 10
-        while not _listed(client) and time.monotonic() < until:
-            time.sleep(0.1)
+    """GPUs and MIG instances in the engine's CDI list, by number or by uuid."""
+    with listing(client, NAMES):
         yield
-    finally:
-        specification.unlink()
-        until = time.monotonic() + 10
-        while _listed(client) and time.monotonic() < until:
-            time.sleep(0.1)
 
 
 @pytest.fixture
@@ -124,6 +87,9 @@ def test_a_launch_on_the_cpu_gets_no_gpu(image: BuiltImage) -> None:
     assert (outcome.gpu_mode, outcome.log) == ("none", "None\n")
 
 
-def test_an_engine_that_knows_no_gpu_is_an_error_with_a_remedy(image: BuiltImage) -> None:
+def test_an_engine_that_knows_no_gpu_is_an_error_with_a_remedy(image: BuiltImage, client: DockerClient) -> None:
+    if listed(client) or "nvidia" in client.info()["Runtimes"]:
+        pytest.skip("the engine has GPUs of its own")
+
     with pytest.raises(EngineError, match=r"could not select device driver .* Install nvidia-container-toolkit"):
         DockerEngine({}).launch(image, _job(_gpu("GPU-unlisted", 0)))

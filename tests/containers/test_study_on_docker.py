@@ -90,9 +90,11 @@ def measured(records: list[dict[str, object]]) -> list[tuple[str, int]]:
     return sorted((r["cell"]["id"], r["launch"]["block"]) for r in records if r["status"] == "ok")  # type: ignore[index]
 
 
-def start_slow(client: DockerClient, toy: Toy, launches: int) -> "subprocess.Popen[str]":
+def start_slow(
+    client: DockerClient, toy: Toy, launches: int, arguments: tuple[str, ...] = ()
+) -> "subprocess.Popen[str]":
     """Start a run and wait until it has so many records and is inside the next launch."""
-    program = toy.start(*SLOW)
+    program = toy.start(*SLOW, *arguments)
     wait_until(lambda: len(list(toy.folder.glob("runs/*/records/*.json"))) >= launches or program.poll() is not None)
     wait_until(lambda: running(client, toy) or program.poll() is not None)
     return program
