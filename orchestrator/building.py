@@ -10,6 +10,7 @@ from orchestrator import console
 from orchestrator.engines import BuildContext, BuiltImage, Engine
 from orchestrator.engines.claims import Claim, remove_leftovers
 from orchestrator.errors import ConfigurationError, DiskError, EngineError, LockError, UsageError, WheelError
+from orchestrator.fetching import fetch_files
 from orchestrator.health import CHECK, check_image
 from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
 from orchestrator.planning import BuildCost
@@ -194,7 +195,7 @@ def _fill(context: BuildContext, lock: Lock, workshop: Workshop) -> None:
         size = sum(pin.bytes or 0 for pin in missing)
         workshop.say(f"{context.target.name}: fetching {len(missing)} files, {console.size(size)}")
         log_file = workshop.folder / "logs" / f"{context.target.name}.fetch.log"
-        workshop.wheelhouse.fetch(wheels, context.target.variant.index, log_file)
+        fetch_files(workshop.wheelhouse, wheels, context.target.variant.index, log_file)
     context.folder.mkdir()
     shutil.copyfile(image.folder / "Dockerfile", context.folder / "Dockerfile")
     (context.folder / "requirements.txt").write_text(requirements(lock.pins), encoding="utf-8")

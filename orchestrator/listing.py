@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from orchestrator import console
 from orchestrator.catalog import list_suites, load_benchmarks, load_images
+from orchestrator.locking import is_locked
 from orchestrator.planning import Estimate
-from orchestrator.reaching import is_locked
 from orchestrator.specs import ImageVariant
 from orchestrator.store import list_runs
 from orchestrator.workbench import PlannedStudy, Workbench

@@ -76,6 +76,11 @@ class Lock:
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
+def is_locked(target: ImageVariant) -> bool:
+    """Say whether a variant has its committed lock."""
+    return target.lock_path.exists()
+
+
 def read_lock(path: Path) -> Lock:
     """Read a lock file.
 

@@ -9,9 +9,10 @@ from orchestrator.building import NotBuilt, Workshop, build_images, check_space,
 from orchestrator.catalog import load_images, match_images, select_images
 from orchestrator.engines import BuiltImage
 from orchestrator.errors import Exit, LockError, NothingSelectedError, UsageError, WheelError
+from orchestrator.fetching import fetch_files
+from orchestrator.locking import is_locked
 from orchestrator.names import did_you_mean
 from orchestrator.planning import require_cells
-from orchestrator.reaching import is_locked
 from orchestrator.resolving import lock_image
 from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import choose_variant
@@ -179,7 +180,7 @@ def lock_named(bench: Workbench, names: Sequence[str], *, fetch: bool) -> tuple[
 def _lock(bench: Workbench, target: ImageVariant, *, fetch: bool) -> str:
     lock = lock_image(target, bench.env, bench.base_digest(target))
     if fetch:
-        bench.wheelhouse.fetch(lock, target.variant.index)
+        fetch_files(bench.wheelhouse, lock, target.variant.index)
     size = "size unknown" if lock.bytes is None else console.size(lock.bytes)
     return (
         f"{target.name}: {len(lock.pins)} wheels, {size}, base {lock.base_digest or 'not pinned: no registry answered'}"

@@ -8,7 +8,9 @@ from itertools import dropwhile
 from orchestrator.catalog import sort_images
 from orchestrator.engines import Engine
 from orchestrator.errors import EngineError, LockError
+from orchestrator.fetching import is_reachable
 from orchestrator.hardware import Gpu
+from orchestrator.locking import is_locked
 from orchestrator.resolving import resolve
 from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
@@ -23,11 +25,6 @@ class Candidate:
 
     target: ImageVariant
     download_bytes: int
-
-
-def is_locked(target: ImageVariant) -> bool:
-    """Say whether a variant has its committed lock."""
-    return target.lock_path.exists()
 
 
 def find_pair(
@@ -82,7 +79,7 @@ def _outermost_first(targets: Sequence[ImageVariant]) -> list[ImageVariant]:
 def reachable_bytes(target: ImageVariant, wheelhouse: Wheelhouse) -> int | None:
     """Return what a variant would download, None if it cannot be had from here."""
     if is_locked(target):
-        return wheelhouse.missing_bytes(target) if wheelhouse.reachable(target) else None
+        return wheelhouse.missing_bytes(target) if is_reachable(wheelhouse, target) else None
     try:
         pins = resolve(target, target.requirements, {**wheelhouse.env, "UV_HTTP_RETRIES": "0"})  # without patience
     except LockError:

@@ -1,4 +1,7 @@
-"""What every verb starts from: project, settings, machine, engine, and the plan of a suite for them."""
+"""What every verb starts from: project, settings, machine, engine, and the plan of a suite for them.
+
+What only some verbs need is imported where it is needed: a plan for another machine needs neither resolver nor engine.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator import console
-from orchestrator.adopting import adopt_pythons
-from orchestrator.building import find_built
 from orchestrator.catalog import (
     Project,
     Study,
@@ -25,6 +26,7 @@ from orchestrator.fleet import Slot
 from orchestrator.fleet.hosts import Host, open_host
 from orchestrator.fleet.local import make_slots
 from orchestrator.hardware import Machine
+from orchestrator.locking import is_locked
 from orchestrator.options import Options
 from orchestrator.planning import (
     BuildCost,
@@ -37,7 +39,6 @@ from orchestrator.planning import (
     estimate_build,
     plan_cells,
 )
-from orchestrator.reaching import find_pair, is_locked
 from orchestrator.specs import Image, ImageVariant
 from orchestrator.targeting import find_target
 from orchestrator.wheelhouse import Wheelhouse
@@ -112,6 +113,8 @@ class Workbench:
     @cached_property
     def adopted(self) -> Mapping[str, BuiltImage]:
         """The interpreters of `--use-python`, by variant name. Raises UsageError."""
+        from orchestrator.adopting import adopt_pythons
+
         return adopt_pythons(self.options.use_python, load_images(self.project), self.engine, self.env)
 
     @cached_property
@@ -145,7 +148,7 @@ class Workbench:
 
     def estimate(self, planned: PlannedStudy) -> Estimate:
         """Say what a plan costs here, downloads of images that are not built included."""
-        built = find_built(self.engine, planned.plan.targets) if planned.with_engine else {}
+        built = self._find_built(planned.plan.targets) if planned.with_engine else {}
         return estimate(
             planned.plan,
             planned.study.benchmarks,
@@ -173,6 +176,11 @@ class Workbench:
         except EngineError:
             return None
 
+    def _find_built(self, targets: Sequence[ImageVariant]) -> Mapping[str, BuiltImage]:
+        from orchestrator.building import find_built
+
+        return find_built(self.engine, targets)
+
     def _engine_reason(self, with_engine: bool) -> Callable[[ImageVariant], str | None]:
         if not with_engine or self.options.use_python:
             return lambda _target: None
@@ -183,6 +191,8 @@ class Workbench:
 
         An engine taken by `auto` that has no base image for any two gives way to local virtual environments.
         """
+        from orchestrator.reaching import find_pair
+
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
             images = match_images(study.images, pattern)

@@ -11,8 +11,8 @@ from orchestrator.engines import Engine
 from orchestrator.errors import DiskError, EngineError
 from orchestrator.hardware import Gpu
 from orchestrator.interpreters import Interpreter
+from orchestrator.locking import is_locked
 from orchestrator.planning import BuildCost
-from orchestrator.reaching import is_locked
 from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
 

@@ -19,6 +19,7 @@ from orchestrator.building import NotBuilt, Workshop, build_images
 from orchestrator.engines import LOG_AT_MOST_BYTES, BuiltImage, Job, Outcome
 from orchestrator.engines.venv import VenvEngine
 from orchestrator.errors import EngineError, LockError
+from orchestrator.fetching import fetch_files, is_reachable
 from orchestrator.locking import read_lock
 from orchestrator.resolving import lock_image
 from orchestrator.specs import Image, ImageVariant, Variant
@@ -159,14 +160,14 @@ def test_what_no_index_has_is_a_lock_error_that_names_it(house: House) -> None:
 def test_wheels_are_reachable_from_the_wheelhouse_or_the_index(house: House) -> None:
     target = house.target("1.0")
     lock = lock_image(target, house.env)
-    from_index = house.wheelhouse.reachable(target)
-    house.wheelhouse.fetch(lock)
+    from_index = is_reachable(house.wheelhouse, target)
+    fetch_files(house.wheelhouse, lock)
     (house.wheels / "tiny-1.0-py3-none-any.whl").unlink()
 
     assert from_index
-    assert house.wheelhouse.reachable(target)
+    assert is_reachable(house.wheelhouse, target)
     house.wheelhouse.path(lock.pins[0]).unlink()
-    assert not house.wheelhouse.reachable(target)
+    assert not is_reachable(house.wheelhouse, target)
 
 
 def test_two_versions_are_built_and_found_again(house: House) -> None:
@@ -202,7 +203,7 @@ def test_a_wheel_with_a_flipped_bit_is_refused_with_both_hashes(house: House) ->
 def test_a_wheel_that_changed_in_the_wheelhouse_is_never_installed_and_fetched_anew(house: House) -> None:
     target = house.target("1.0")
     lock = lock_image(target, house.env)
-    house.wheelhouse.fetch(lock)
+    fetch_files(house.wheelhouse, lock)
     changed = make_wheel(house.cache / "changed", "tiny", "1.0", "__version__ = '6.6'\n")
     house.wheelhouse.path(lock.pins[0]).write_bytes(changed.read_bytes())
 

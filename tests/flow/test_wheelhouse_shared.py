@@ -8,16 +8,18 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.fetching import fetch_files
 from orchestrator.locking import Lock, Pin, write_lock
 from orchestrator.wheelhouse import Wheelhouse
 
 FETCH = """
 import os, sys
 from pathlib import Path
+from orchestrator.fetching import fetch_files
 from orchestrator.locking import read_lock
 from orchestrator.wheelhouse import Wheelhouse
 wheelhouse = Wheelhouse(folder=Path(sys.argv[1]), env=os.environ)
-sys.stdout.write(str(wheelhouse.fetch(read_lock(Path(sys.argv[2])))))
+sys.stdout.write(str(fetch_files(wheelhouse, read_lock(Path(sys.argv[2])))))
 """
 
 
@@ -73,7 +75,7 @@ def test_what_a_killed_download_left_is_cleared(tmp_path: Path) -> None:
     left = wheelhouse.folder / ".incoming-killed"
     left.mkdir(parents=True)
 
-    wheelhouse.fetch(make_lock(pin))
+    fetch_files(wheelhouse, make_lock(pin))
 
     assert not left.exists()
     assert wheelhouse.missing(make_lock(pin)) == ()
@@ -83,7 +85,7 @@ def test_a_wheel_of_the_size_but_not_the_content_is_removed_and_named(tmp_path: 
     pin = make_wheel(tmp_path / "wheels", "one")
     other = replace(pin, name="other", sha256="0" * 64)
     wheelhouse = Wheelhouse(folder=tmp_path / "wheelhouse", env=environment(tmp_path / "wheels"))
-    wheelhouse.fetch(make_lock(pin))
+    fetch_files(wheelhouse, make_lock(pin))
     wheelhouse.path(other).parent.mkdir(parents=True)
     wheelhouse.path(other).write_bytes(wheelhouse.path(pin).read_bytes())
 

@@ -32,6 +32,7 @@ LAYERS = (
         "store",
         "locking",
         "wheelhouse",
+        "fetching",
         "indexes",
         "resolving",
         "closures",

@@ -1,4 +1,4 @@
-"""The store of wheels: by content, linked, never trusted by name; failures of pip said in three parts."""
+"""The store of wheels: by content, linked, never trusted by name; and the pip of each Python."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.errors import LockError
 from orchestrator.locking import Lock, Pin
-from orchestrator.wheelhouse import Wheelhouse, explain_pip, find_installer
+from orchestrator.wheelhouse import Wheelhouse, find_installer
 
 CONTENT = b"a wheel"
 PIN = Pin(
@@ -34,10 +34,6 @@ def test_an_empty_wheelhouse_lacks_everything(tmp_path: Path) -> None:
 
 def test_a_wheel_that_was_cut_off_is_missing(tmp_path: Path) -> None:
     assert stock(tmp_path, CONTENT[:-1]).missing(LOCK) == (PIN,)
-
-
-def test_nothing_is_started_where_nothing_is_missing(tmp_path: Path) -> None:
-    assert stock(tmp_path).fetch(LOCK) == 0
 
 
 def test_a_context_gets_links_not_copies(tmp_path: Path) -> None:
@@ -71,30 +67,3 @@ def test_a_python_without_a_pip_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(LockError, match=r"no pip for Python 3\.6\. Add its line"):
         find_installer(tmp_path, "3.6.15")
-
-
-def test_a_wheel_of_another_content_is_named_with_both_hashes() -> None:
-    log = (
-        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated …\n"
-        "    numpy==1.16.6 from file:///srv/numpy-1.16.6-cp36-cp36m-manylinux1_x86_64.whl:\n"
-        f"        Expected sha256 {'ab' * 32}\n"
-        f"             Got        {'cd' * 32}\n"
-    )
-
-    assert explain_pip(log, (PIN,)).startswith(f"{PIN.file} has sha256 {'cd' * 32}, the lock says {'ab' * 32}. ")
-
-
-def test_no_network_is_called_so_and_what_was_wanted() -> None:
-    log = "WARNING: Retrying … Failed to establish a new connection: [Errno -2] Name or service not known\n"
-
-    text = explain_pip(log, (PIN,) * 5)
-
-    assert text.startswith("no network for numpy-1.16.6")
-    assert "and 2 more" in text
-    assert "pip config set" in text
-
-
-def test_any_other_failure_is_pips_own_word() -> None:
-    log = "Looking in links: /srv\nERROR: No matching distribution found for numpy==1.16.6\n"
-
-    assert explain_pip(log, (PIN,)).startswith("No matching distribution found for numpy==1.16.6 Check")
