@@ -28,7 +28,7 @@ LONGER = 1.01  # than its launch no time is, beyond what two clocks may differ b
 GateValue = int | float | None | Mapping[str, tuple[float | None, ...] | None]
 _T = TypeVar("_T")
 # The configuration reaches a standard dataclass only from a type around it: hence the tuples of one.
-_FINITE = ConfigDict(allow_inf_nan=False, strict=True)
+_FINITE = ConfigDict(allow_inf_nan=False, strict=True, defer_build=True)  # made when first used: a plan reads none
 _RECORD = TypeAdapter(tuple[Record], config=_FINITE)
 _REPORT = TypeAdapter(tuple[Report], config=_FINITE)
 _GATE = TypeAdapter(dict[str, dict[str, GateValue]], config=_FINITE)
