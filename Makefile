@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORCH := $(BIN)/orch
 
-.PHONY: run test check lint bench gpu clean
+.PHONY: run test check lint bench gpu studies clean
 
 run: $(VENV)/.installed
 	$(ORCH) run suites/quickstart.yaml $(ARGS)
@@ -26,6 +26,11 @@ bench: $(VENV)/.installed-dev
 
 gpu: $(VENV)/.installed
 	@$(BIN)/python -m tests.gpu_lane $(ARGS)
+
+# The study's four configurations on old and new PyTorch, in containers, on the CPU: about an hour.
+studies: $(VENV)/.installed
+	$(ORCH) run suites/pytorch_versions_cpu.yaml --profile flat --engine docker --device cpu $(ARGS)
+	$(ORCH) run suites/pytorch_versions_cpu.yaml --profile stacked --engine docker --device cpu $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

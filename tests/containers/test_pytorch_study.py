@@ -88,6 +88,41 @@ def test_both_versions_pass_the_gate_and_each_row_has_a_verdict(project: Toy) ->
         assert newer["is_paired"]
 
 
+def shrink(project: Toy) -> None:
+    """Leave of the benchmark's nets and data what takes no time; nothing is then said of their parameters."""
+    path = project.project / "suites" / "benchmarks" / "lstm_asr" / "benchmark.yaml"
+    text = path.read_text(encoding="utf-8")
+    for name, size in {"units": 16, "batch": 8, "steps": 20, "shortest": 12, "labels": 4}.items():
+        text = re.sub(rf"\b{name}: \d{{2,}}", f"{name}: {size}", text)
+    path.write_text(re.sub(r"(?m)^    parameters: .*\n", "", text), encoding="utf-8")
+
+
+def test_stacked_nets_run_and_what_a_version_or_an_image_cannot_do_is_said(project: Toy) -> None:
+    shrink(project)
+    suite = SUITE.format(implementations="lstmcell_scripted, lstmcell_compiled", blocks=1)
+    stacked = "  - {benchmark: lstm_asr, implementations: [cudnn_lstm, padded_lstm], configurations: [4x320/*]}\n"
+    path = project.project / "suites" / "old_and_new.yaml"
+    path.write_text(suite.replace("protocol:", f"{stacked}protocol:"), encoding="utf-8")
+
+    ended = project.orch("run", path.stem, "--engine", "docker", "--device", "cpu", "--locked", timeout_s=TIMEOUT_S)
+
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for record in project.records():
+        key = (record["workload"]["implementation"], record["workload"]["configuration"])  # type: ignore[index]
+        reason = record["failure"]["message"] if record["failure"] else ""  # type: ignore[index]
+        found.setdefault(key, set()).add((str(record["status"]), str(reason)))
+    assert ended.exit_code == Exit.OK, ended.stderr
+    assert found["lstmcell_scripted", "1x320/CE-short"] == {("ok", "")}
+    assert found["cudnn_lstm", "4x320/CE-long"] == {("ok", "")}
+    assert found["padded_lstm", "4x320/CTC-long"] == {("ok", "")}
+    assert found["lstmcell_compiled", "1x320/CE-short"] == {
+        ("unsupported", "torch.compile came with PyTorch 2.0"),
+        ("unsupported", "torch.compile needs a C++ compiler, and there is none here"),
+    }
+    ((status, reason),) = found["cudnn_lstm", "4x320/CTC-long"]
+    assert (status, "padded_lstm trains the same net" in reason) == ("unsupported", True)
+
+
 @pytest.mark.parametrize(
     ("implementation", "good", "bad"),
     [
