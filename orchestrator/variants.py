@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.gpus import TOOLKIT_DRIVERS
 from orchestrator.hardware import Gpu
 from orchestrator.names import version_key
 from orchestrator.specs import Image, ImageVariant, Variant
@@ -49,13 +50,15 @@ def _choose_for_gpu(image: Image, gpu: Gpu) -> Choice | str:
     )
     native = [build for build in builds if _is_native(build, gpu)]
     compiled = [build for build in builds if _is_full_ptx(build, gpu)]
-    for build in (*native, *compiled):
-        if _driver_is_enough(build, gpu):
-            target = ImageVariant(image=image, variant=build)
-            return Choice(target=target, jit=build not in native, note=_driver_note(build, gpu))
-    if native or compiled:
-        lowest = min((*native, *compiled), key=lambda build: version_key(build.min_driver or "0"))
-        return f"needs driver >= {lowest.min_driver} ({lowest.name}), found {gpu.driver}"
+    floors = [(build, build.min_driver) for build in native]
+    floors += [(build, _ptx_driver(build)) for build in compiled if build not in native]
+    for build, floor in floors:
+        if floor is None or gpu.driver is None or version_key(gpu.driver) >= version_key(floor):
+            note = f"needs driver >= {floor}, not checked" if floor and gpu.driver is None else ""
+            return Choice(target=ImageVariant(image=image, variant=build), jit=build not in native, note=note)
+    if floors:
+        lowest, floor = min(floors, key=lambda pair: version_key(pair[1] or "0"))
+        return f"needs driver >= {floor} ({lowest.name}), found {gpu.driver}"
     return _no_build_reason(builds, gpu)
 
 
@@ -84,14 +87,12 @@ def _is_full_ptx(build: Variant, gpu: Gpu) -> bool:
     return build.ptx != "none" and ":" not in build.ptx and capability(build.ptx) <= capability(gpu.compute)
 
 
-def _driver_is_enough(build: Variant, gpu: Gpu) -> bool:
-    if gpu.driver is None or build.min_driver is None:
-        return True
-    return version_key(gpu.driver) >= version_key(build.min_driver)
-
-
-def _driver_note(build: Variant, gpu: Gpu) -> str:
-    return f"needs driver >= {build.min_driver}, not checked" if gpu.driver is None and build.min_driver else ""
+def _ptx_driver(build: Variant) -> str | None:
+    """Return the driver that compiles a build's PTX: its CUDA version's own, else that of the next one listed."""
+    cuda = version_key(build.cuda or "0")
+    later = (driver for version, driver in TOOLKIT_DRIVERS.items() if version_key(version) >= cuda)
+    found = [driver for driver in (build.min_driver, next(later, None)) if driver]
+    return max(found, key=version_key, default=None)
 
 
 def capability(text: str) -> Capability:

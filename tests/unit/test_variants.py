@@ -105,6 +105,27 @@ def test_full_ptx_starts_on_a_newer_gpu_and_is_marked() -> None:
     assert choice.jit
 
 
+@pytest.mark.parametrize(
+    ("cuda", "driver", "expected"),
+    [
+        ("11.8", "520.61.05", "build"),
+        ("11.8", "515.105.01", "needs driver >= 520.61.05 (build), found 515.105.01"),
+        ("12.7", "565.57.01", "needs driver >= 570.26 (build), found 565.57.01"),
+        ("99.0", "600.1", "build"),
+    ],
+)
+def test_ptx_needs_the_driver_of_its_own_cuda_and_not_only_of_its_major(cuda: str, driver: str, expected: str) -> None:
+    image = make_image(Variant(name="build", cuda=cuda, compute=("7.0",), ptx="7.0", min_driver="450.80.02"))
+
+    assert chosen(choose_variant(image, Gpu(name="g", compute="9.0", driver=driver), never)) == expected
+
+
+def test_native_code_needs_the_driver_of_its_major_only() -> None:
+    image = make_image(Variant(name="build", cuda="11.8", compute=("9.0",), ptx="9.0", min_driver="450.80.02"))
+
+    assert chosen(choose_variant(image, Gpu(name="g", compute="9.0", driver="470.1"), never)) == "build"
+
+
 def test_native_code_of_an_older_build_comes_before_ptx_of_a_newer_one() -> None:
     old = Variant(name="cu90", cuda="9.0", compute=("7.0",))
     image = make_image(old, Variant(name="cu101", cuda="10.1", compute=("6.0",), ptx="6.0"))
