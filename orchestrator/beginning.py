@@ -36,7 +36,7 @@ def open_folder(
 
 
 def _identity(bench: Workbench, planned: PlannedStudy) -> dict[str, Scalar | None]:
-    suite = planned.plan.suite
+    suite, gpu = planned.plan.suite, planned.target.gpu
     return {
         "suite": suite.name,
         "sha256": suite.sha256,
@@ -44,6 +44,7 @@ def _identity(bench: Workbench, planned: PlannedStudy) -> dict[str, Scalar | Non
         "engine": bench.engine.name,
         "device": planned.target.device,
         "machine": bench.machine.id,
+        "gpu": f"{gpu.name}, {gpu.power_limit_w} W" if gpu else None,  # a machine may have several kinds
     }
 
 

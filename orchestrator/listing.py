@@ -19,7 +19,9 @@ def render_plan(planned: PlannedStudy, cost: Estimate) -> str:
     """Write what runs in which variant, what does not and why, and what it costs."""
     plan, suite = planned.plan, planned.plan.suite
     gpu = planned.target.gpu
-    where = f"{gpu.name}, compute {gpu.compute}, driver {gpu.driver or 'not checked'}" if gpu else "CPU"
+    where = (
+        f"{_count(planned)}{gpu.name}, compute {gpu.compute}, driver {gpu.driver or 'not checked'}" if gpu else "CPU"
+    )
     profile = f", profile {suite.profile}" if suite.profile else ""
     rows = len({cell.row for cell in plan.cells})
     launches = len(plan.cells) * suite.protocol.blocks
@@ -28,6 +30,7 @@ def render_plan(planned: PlannedStudy, cost: Estimate) -> str:
         console.table(("image", "variant", "CUDA", "remark"), _image_rows(planned)),
         f"{len(plan.cells)} cells in {rows} rows, {suite.protocol.blocks} blocks: {launches} launches and "
         f"{len(plan.cells)} gate launches.",
+        *_left_out(planned),
         _cost_line(cost),
     ]
     return "\n".join(lines)
@@ -42,12 +45,30 @@ def plan_as_json(planned: PlannedStudy, cost: Estimate) -> Json:
         "profile": plan.suite.profile,
         "device": planned.target.device,
         "gpu": asdict(planned.target.gpu) if planned.target.gpu else None,
+        "gpus": [gpu.address for gpu in planned.target.gpus],
         "images": _images_json(planned),
         "cells": [{"id": cell.id, "row": cell.row, "device": cell.device, "jit": cell.jit} for cell in plan.cells],
         "unsupported": [asdict(cell) for cell in plan.unsupported],
         "blocks": plan.suite.protocol.blocks,
         "estimate": asdict(cost),
     }
+
+
+def _count(planned: PlannedStudy) -> str:
+    """Say how many GPUs are used where they are several."""
+    several = len(planned.target.gpus) > 1
+    return f"{len(planned.target.gpus)} × " if several else ""
+
+
+def _left_out(planned: PlannedStudy) -> list[str]:
+    """Name the rows that some of the images cannot make though they run here, with the reason."""
+    chosen = _chosen(planned)
+    images: dict[tuple[str, str], list[str]] = {}
+    for cell in planned.plan.unsupported:
+        if cell.image in chosen:
+            images.setdefault((cell.row, cell.reason), []).append(cell.image)
+    where = {key: "" if len(names) == len(chosen) else f" on {', '.join(names)}" for key, names in images.items()}
+    return [f"Not {row}{where[row, reason]}: {reason}." for row, reason in images]
 
 
 def _cost_line(cost: Estimate) -> str:

@@ -265,6 +265,21 @@ def test_ctrl_c_once_lets_the_launches_on_all_gpus_end(toy: Toy) -> None:
     assert_complete(toy, toy.orch(*SLOW, "--gpus", "0,1"))
 
 
+def test_a_plan_for_several_gpus_says_how_many(toy: Toy) -> None:
+    ended = toy.orch("plan", "slow", "--engine", "venv", "--gpus", "all")
+
+    assert ended.exit_code == 0
+    assert "On 2 × NVIDIA H100, compute 9.0, driver 570.86.15." in ended.stdout
+
+
+def test_each_kind_of_gpu_has_a_run_of_its_own(toy: Toy, driver: NvidiaDriver) -> None:
+    driver.show(GPU_0, GPU_1.replace("H100", "A100"))
+
+    first, other, again = (toy.orch(*RUN, "--gpus", number) for number in ("0", "1", "0"))
+
+    assert first.run_folder == again.run_folder != other.run_folder
+
+
 # --- each GPU for one ------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +292,20 @@ def test_two_runs_on_one_gpu_take_turns(toy: Toy) -> None:
     finish(first)
 
     assert finish(waiting).exit_code == 0
+
+
+def test_a_run_that_waits_for_its_gpu_can_be_stopped(toy: Toy) -> None:
+    first = start_slow(toy, "--gpus", "0")
+    waiting = toy.start(*RUN, "--gpus", "0")
+    read_until(waiting, "Another orch run is measuring on GPU 0")
+
+    os.killpg(waiting.pid, signal.SIGINT)
+    stopped = finish(waiting)
+    first.terminate()
+    finish(first)
+
+    assert stopped.exit_code == 130
+    assert "Traceback" not in stopped.stderr
 
 
 def test_two_runs_on_two_gpus_go_side_by_side(toy: Toy) -> None:
