@@ -40,6 +40,25 @@ def test_the_plan_for_a_gpu_is_what_the_matrix_says(gpu: str, driver: str | None
     assert len(planned["unsupported"]) == sum(one.variant is None for one in found.values())
 
 
+def test_rows_that_an_implementation_cannot_make_are_named_with_the_reason(tmp_path: Path) -> None:
+    suite = SUITE.replace('"pytorch-*"', "pytorch-1.13.1, pytorch-2.13.0").replace(
+        "[cudnn_lstm], configurations: [1x320/CE-short]",
+        "[cudnn_lstm, lstmcell_compiled], configurations: [1x320/CE-short, 4x320/*]",
+    )
+    (tmp_path / "every_release.yaml").write_text(suite, encoding="utf-8")
+
+    ended = subprocess.run(
+        (sys.executable, "-m", "orchestrator", "--project", str(ROOT), "plan", "every_release.yaml", "--gpu", "A100"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "lstmcell_compiled/1x320/CE-short on pytorch-1.13.1: torch.compile came with PyTorch 2.0." in ended.stdout
+    assert "Not lstm_asr/lstmcell_compiled/4x320/CE-long: PyTorch has no helper for stacked cells" in ended.stdout
+
+
 def _expected(row: dict[str, str | bool | None]) -> Expected:
     if row["variant"] is not None:
         return Expected(variant=str(row["variant"]), jit=bool(row["jit"]))
