@@ -97,8 +97,6 @@ def read_lock(path: Path) -> Lock:
     header = _read_header(lines, path)
     end = lines.index(_BUILD) if _BUILD in lines else len(lines)
     pins = read_pins(path, lines[:end])
-    if not pins:
-        raise ConfigurationError(f"holds no package. {_remedy(path)}", file=str(path))
     digest = header["base_digest"]
     return Lock(
         image=header["image"],
@@ -138,7 +136,7 @@ def write_lock(path: Path, lock: Lock) -> None:
         "python": lock.python,
         "base": lock.base,
         "base_digest": lock.base_digest or "none",
-        "bytes": str(lock.bytes or "unknown"),
+        "bytes": "unknown" if lock.bytes is None else str(lock.bytes),
         "date": lock.date,
     }
     header = "".join(f"# {key}: {values[key]}\n" for key in HEADER)
@@ -165,7 +163,7 @@ def check_lock(lock: Lock, target: ImageVariant) -> None:
         if locked != wanted:
             raise LockError(f"{target.lock_path}: locked for {what} {locked}, the row says {wanted}. {remedy}")
     is_closed = target.states_closure or bool(lock.build_pins)
-    for pins, texts in ((lock.pins, target.requirements), (lock.build_pins, target.image.build_requirements)):
+    for pins, texts in ((lock.pins, target.requirements), (lock.build_pins, target.build_requirements)):
         surplus = {canonicalize_name(pin.name): pin.version for pin in pins}
         for asked in map(Requirement, texts):
             held = surplus.pop(canonicalize_name(asked.name), None)

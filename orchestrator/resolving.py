@@ -41,7 +41,7 @@ def lock_image(target: ImageVariant, env: Mapping[str, str], base_digest: str | 
         base_digest=base_digest,
         date=datetime.now(UTC).date().isoformat(),
         pins=pins,
-        build_pins=look_up(target, target.image.build_requirements, read_indexes(env)),
+        build_pins=look_up(target, target.build_requirements, read_indexes(env)),
     )
     write_lock(target.lock_path, lock)
     return lock

@@ -126,11 +126,22 @@ def test_what_is_wrong_among_the_tools_is_said_with_its_own_line(tmp_path: Path)
         read_lock(path)
 
 
-def test_a_lock_without_packages_is_refused(tmp_path: Path) -> None:
-    write_lock(tmp_path / "lock.txt", replace(LOCK, pins=()))
+def test_a_lock_without_packages_is_refused_where_the_row_installs_some() -> None:
+    with pytest.raises(LockError, match=r"the row asks for torch==1\.0\.1, the lock has none"):
+        check_lock(replace(LOCK, pins=()), make_target())
 
-    with pytest.raises(ConfigurationError, match="holds no package"):
-        read_lock(tmp_path / "lock.txt")
+
+def test_what_its_base_holds_already_is_locked_without_packages(tmp_path: Path) -> None:
+    target = make_target(build=("setuptools==59.6.0",))
+    as_is = replace(target, variant=replace(target.variant, as_is=True, base="tensorflow/tensorflow:1.8.0-gpu-py3"))
+    path = tmp_path / "lock.txt"
+
+    write_lock(path, replace(LOCK, base=as_is.base, pins=()))
+    lock = read_lock(path)
+    check_lock(lock, as_is)
+
+    assert (lock.pins, lock.build_pins, lock.bytes) == ((), (), 0)
+    assert (as_is.requirements, as_is.build_requirements) == ((), ())
 
 
 def test_what_is_installed_offline_names_no_address() -> None:
