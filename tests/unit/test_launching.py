@@ -1,5 +1,6 @@
 """One launch: every way it can end becomes a verdict or a record with its reason."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,43 @@ def test_what_the_engine_says_of_a_refused_output_is_the_reason() -> None:
 
     assert verdict.failure is not None
     assert "the output is refused: out/ is larger than 64 MiB" in verdict.failure.message
+
+
+NO_CODE = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
+LOST_GPU = "Failed to initialize NVML: Unknown Error"
+
+
+@pytest.mark.parametrize(
+    ("message", "log", "gpu_mode", "remedy"),
+    [
+        (NO_CODE, "", "cdi", "The variant has no code"),
+        (NO_CODE, LOST_GPU, "cdi", "The variant has no code"),
+        ("it ended", LOST_GPU, "cdi", "The container lost its GPU"),
+        ("it ended", LOST_GPU, "none", ""),
+        ("it ended", "all went well", "cdi", ""),
+    ],
+)
+def test_a_known_error_is_explained_by_its_message_and_on_a_gpu_by_its_log(
+    message: str, log: str, gpu_mode: str, remedy: str
+) -> None:
+    failure = {"phase": "setup", "kind": "RuntimeError", "message": message, "remedy": "a program's own"}
+    outcome = outcome_of({"status": "failed", "failure": failure}, exit_code=1)
+
+    verdict = judge(replace(outcome, log=log, gpu_mode=gpu_mode), PHASES)
+
+    assert verdict.failure is not None
+    assert verdict.failure.remedy.startswith(remedy)
+    assert bool(verdict.failure.remedy) is bool(remedy)
+
+
+def test_an_engine_that_has_no_gpu_is_explained(tmp_path: Path) -> None:
+    def refuse(job: Job) -> Outcome:
+        raise EngineError('docker: could not select device driver "" with capabilities: [[gpu]]')
+
+    record = measure(make_setting(tmp_path, FakeEngine(refuse)), make_prepared(tmp_path), Place(block=1), Gate())
+
+    assert record.failure is not None
+    assert "Install nvidia-container-toolkit" in record.failure.remedy
 
 
 def test_an_engine_that_fails_makes_a_record(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.fleet import Slot
+from orchestrator.hardware import Gpu
 from orchestrator.prepared import Gate, Judged, Place
 from orchestrator.recording import cell_id, ended_launch, keys, make_record, never_launched, now
-from orchestrator.records import Failure, Record, Report
-from orchestrator.specs import Protocol, UnsupportedCell
+from orchestrator.records import Failure, GpuUsed, Record, Report
+from orchestrator.specs import UnsupportedCell
 from tests.launches import MACHINE, FakeEngine, make_prepared, make_setting
 
 UNSUPPORTED = UnsupportedCell(
@@ -52,13 +54,39 @@ def test_only_a_container_is_said_to_be_isolated(tmp_path: Path, engine: str, ne
     assert (container.network, container.gpu_mode) == (network, "cdi")
 
 
-@pytest.mark.parametrize(("wanted", "threads", "cpus"), [(None, 2, 2), (1, 1, 1), (64, 2, 2)])
-def test_threads_are_the_protocols_but_never_more_than_there_are_cpus(
-    tmp_path: Path, wanted: int | None, threads: int, cpus: int
-) -> None:
-    setting = make_setting(tmp_path, protocol=Protocol(threads=wanted))
+def test_a_launch_on_a_gpu_names_it_and_one_that_was_not_made_names_none(tmp_path: Path) -> None:
+    instance = Gpu(name="NVIDIA H100 MIG 1g.10gb", compute="9.0", uuid="MIG-c", index=1, instance=0)
+    setting = make_setting(tmp_path).on(Slot(gpu=instance, cpus=(1,)))
+    failure = Failure(phase="plan", kind="Unsupported", message="no build")
 
-    assert (setting.threads, len(setting.cpus)) == (threads, cpus)
+    launch = ended_launch(setting, "row", Place(block=1), started=now(), load=0.5)
+    never = never_launched(setting, UNSUPPORTED, "unsupported", failure).launch
+
+    assert launch.gpu == GpuUsed(uuid="MIG-c", address="1:0")
+    assert never.gpu is None
+
+
+def test_code_compiled_from_ptx_is_told_and_has_a_key_of_its_own(tmp_path: Path) -> None:
+    setting, native = make_setting(tmp_path), make_prepared(tmp_path)
+    compiled = replace(native, cell=replace(native.cell, jit=True))
+    launch = ended_launch(setting, "row", Place(block=1), started=now(), load=0.5)
+    judged = Judged(status="ok", report=Report(status="ok"))
+
+    records = [make_record(setting, one, launch, judged, Gate()) for one in (native, compiled)]
+
+    assert [record.image.jit for record in records] == [False, True]
+    assert records[0].cell.comparable != records[1].cell.comparable
+
+
+def test_the_memory_a_launch_might_take_is_recorded(tmp_path: Path) -> None:
+    setting = make_setting(tmp_path)
+    launch = ended_launch(setting, "row", Place(block=1), started=now(), load=0.5)
+    judged = Judged(status="ok", report=Report(status="ok"), memory_bytes=2**30)
+
+    container = make_record(setting, make_prepared(tmp_path), launch, judged, Gate()).container
+
+    assert container is not None
+    assert container.memory_bytes == 2**30
 
 
 def test_a_cell_that_cannot_run_has_a_record_with_its_reason(tmp_path: Path) -> None:

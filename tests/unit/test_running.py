@@ -5,13 +5,15 @@ import signal
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from orchestrator.engines import Job, Outcome
 from orchestrator.errors import EngineError
+from orchestrator.hardware import Gpu
 from orchestrator.launching import measure
-from orchestrator.ordering import missing_launches, newest_of_each, order_launches
+from orchestrator.ordering import into_blocks, missing_launches, newest_of_each, order_launches
 from orchestrator.prepared import Gate, Place, Prepared, Setting
 from orchestrator.records import Failure, Record
 from orchestrator.running import Run, describe
@@ -239,6 +241,70 @@ def test_a_repeated_launch_has_the_next_attempt_and_replaces_no_record(tmp_path:
 
     records = folder.read_records()[0]
     assert sorted((one.launch.block, one.launch.attempt) for one in records) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+# --- several GPUs ----------------------------------------------------------------------------------------------------
+
+GPUS = tuple(Gpu(name="NVIDIA H100", compute="9.0", uuid=f"GPU-{number}", index=number) for number in range(2))
+
+
+def test_the_launches_of_a_block_are_on_one_gpu(
+    tmp_path: Path, folder: RunFolder, cells: tuple[Prepared, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting = make_setting(tmp_path)
+
+    replace(make_run(folder, setting, cells), fleet=make_fleet(GPUS)).execute(())
+
+    launches = [record.launch for record in folder.read_records()[0]]
+    places = {(one.row, one.block, one.gpu.uuid if one.gpu else None) for one in launches}
+    assert len(launches) == 12
+    assert len(places) == len({(row, block) for row, block, _ in places}) == 4
+    assert "block 1  GPU " in capsys.readouterr().err
+
+
+def test_what_was_killed_with_its_run_leaves_no_record(
+    tmp_path: Path, folder: RunFolder, cells: tuple[Prepared, ...]
+) -> None:
+    ended = Event()
+
+    def answer(job: Job) -> Outcome:
+        if b'"gate"' in job.files["job.json"]:
+            return outcome_of(GOOD_REPORT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        ended.wait(30)
+        return Outcome(status="exited", exit_code=-9, files={}, log="")
+
+    class Engine(FakeEngine):
+        def end(self, run: str) -> None:
+            super().end(run)
+            ended.set()
+
+    engine = Engine(answer)
+    run = replace(make_run(folder, make_setting(tmp_path, engine), cells), fleet=make_fleet(GPUS))
+
+    outcome = run.execute(())
+
+    assert outcome.interrupted
+    assert folder.read_records()[0] == outcome.made == ()
+    assert set(engine.ended) == {folder.id}
+
+
+def test_a_remedy_is_told_once(
+    tmp_path: Path, folder: RunFolder, cells: tuple[Prepared, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure = {"phase": "setup", "kind": "RuntimeError", "message": "no kernel image is available for execution"}
+    engine = FakeEngine(lambda _job: outcome_of({"status": "failed", "failure": failure}, exit_code=1))
+
+    make_run(folder, make_setting(tmp_path, engine), cells).execute(())
+
+    assert capsys.readouterr().err.count("The variant has no code for this GPU") == 1
+
+
+def test_blocks_are_cut_where_row_or_block_changes(cells: tuple[Prepared, ...]) -> None:
+    blocks = into_blocks(order_launches(cells, blocks=2, seed=1))
+
+    assert [len(block) for block in blocks] == [3, 3, 3, 3]
+    assert all(len({(one.prepared.cell.row, one.block) for one in block}) == 1 for block in blocks)
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------
