@@ -25,7 +25,7 @@ from orchestrator.store import RunFolder
 
 ROOT = Path(__file__).parents[1]
 PHASE = "train_step"
-PROFILES = ("gpu_lane", "gpu_lane_again")
+PROFILES = {"cuda": ("gpu_lane", "gpu_lane_again"), "cpu": ("gpu_lane_again", "gpu_lane_again")}
 ASK = "import torch; print(torch.__version__.split('+')[0], torch.cuda.is_available())"
 # Operations per second of a float32 product of two square matrices without TF32: the ceiling of the float32 units.
 CEILING = """
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     where = f"{gpus[0].name}, driver {gpus[0].driver}" if options.device == "cuda" else "CPU"
     console.note(f"{where}; PyTorch {version} of {python}")
     command = ("--device", options.device, "--use-python", f"pytorch-{version}={python}")
-    (code, first), (code_again, again) = (study(*command, "--profile", profile) for profile in PROFILES)
+    (code, first), (code_again, again) = (study(*command, "--profile", profile) for profile in PROFILES[options.device])
     console.result("\n".join((*agreement(first, again), "", *shares(first, ceiling(python, options.device)))))
     return max(code, code_again)
 
