@@ -3,7 +3,6 @@ from __future__ import absolute_import, division, print_function
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -126,9 +125,12 @@ def links(step):
 
 
 def moves_out(step):
-    shutil.rmtree("out")
-    os.symlink("/etc", "out")
-    os._exit(0)
+    """Put another folder in its place, where that is allowed; in a container it is not."""
+    try:
+        os.rename("out", "gone")
+        os.symlink("/etc", "out")
+    finally:
+        os._exit(0)
 
 
 def says_nothing(step):
