@@ -177,10 +177,13 @@ class RemoteMachine:
         return load
 
     def _take_again(self) -> None:
-        until = time.monotonic() + self._outlived_s
+        until, generation = time.monotonic() + self._outlived_s, self._connection.generation
         while True:
-            generation = self._connection.generation
-            if all(self._try_to_take(lock) for lock in self._locks) and generation == self._connection.generation:
+            are_ours = all(self._try_to_take(lock) for lock in self._locks)
+            if generation != self._connection.generation:  # lost once more meanwhile
+                until, generation = time.monotonic() + self._outlived_s, self._connection.generation
+                continue
+            if are_ours:
                 self._locked_in = generation
                 return
             if time.monotonic() > until:

@@ -14,8 +14,10 @@ from docker.errors import DockerException, ImageNotFound
 from orchestrator.definitions import load_benchmark
 from orchestrator.engines import BuiltImage, Engine
 from orchestrator.engines.containers import cache_volume
+from orchestrator.fleet import Slot
+from orchestrator.fleet.hosts import ThisMachine
 from orchestrator.launching import make_job, measure
-from orchestrator.machine import read_machine
+from orchestrator.machine import choose_cpus
 from orchestrator.prepared import Gate, Place, Prepared, Setting
 from orchestrator.records import Record, SuiteKeys
 from orchestrator.specs import Protocol
@@ -67,16 +69,19 @@ def spinning(engine: Engine, protocol: Protocol = PROTOCOL) -> Iterator[Spin]:
         )
         run = RunFolder(path=Path(folder) / "run")
         run.path.mkdir()
+        host = ThisMachine(run.path / "locks")
         setting = Setting(
             run="bench",
             suite=SuiteKeys(name="bench", profile=None, sha256=""),
             seed=1,
             protocol=protocol,
-            machine=read_machine(),
+            host=host,
+            machine=host.machine,
             engine=engine,
             engine_version=engine.check(),
             command=("make", "bench"),
             logs=run.logs,
+            slot=Slot(cpus=choose_cpus(host.machine, protocol.threads)),
         )
         try:
             yield Spin(setting=setting, prepared=prepared, folder=run)
