@@ -75,7 +75,8 @@ def cut(record: Record, size_bytes: int, whole: str) -> Record:
     return replace(
         record,
         status="failed" if record.status == "ok" else record.status,
-        failure=Failure(
+        failure=replace(
+            failure,
             phase=failure.phase[:NAME_CHARACTERS],
             kind=failure.kind[:NAME_CHARACTERS],
             message=f"{failure.message[:MESSAGE_CHARACTERS]} (whole: {whole})",
@@ -158,7 +159,7 @@ def _condensed(record: Record) -> Record:
     kept: dict[object, Mapping[str, Scalar | None]] = {}
     for position, entry in enumerate(record.sanity):
         passed = entry.get("ok") is True and "gate" in entry and isinstance(entry.get("error"), float)
-        place = entry["check"] if passed else position
+        place = entry.get("check") if passed else position
         known = kept.get(place)
         if known is None or _error(entry) > _error(known):
             kept[place] = entry

@@ -107,6 +107,14 @@ def test_of_many_gate_checks_that_passed_the_worst_is_kept() -> None:
     assert (columns, fits(record_bytes(stored))) == ({}, True)
 
 
+def test_checks_that_a_program_made_up_are_no_error() -> None:
+    made_up: tuple[dict[str, Scalar | None], ...] = ({"gate": "x", "ok": True, "error": 0.5}, {}, {"ok": True}) * 2000
+
+    stored, _ = separate(replace(RECORD, sanity=made_up))
+
+    assert stored.sanity[0] == made_up[0]
+
+
 def test_gate_checks_that_fit_are_all_kept() -> None:
     record = replace(RECORD, sanity=tuple(gate_entry(number) for number in range(20)))
 
@@ -140,13 +148,13 @@ def test_what_is_too_large_for_another_reason_is_a_failed_record_that_says_which
 
 @pytest.mark.parametrize("text", ["long " * 10_000, "\x00" * 50_000, "\N{GRINNING FACE}" * 20_000, "\udcff" * 50_000])
 def test_a_failure_that_is_too_long_stays_what_it_is_and_is_cut(text: str) -> None:
-    failure = Failure(phase=text, kind=text, message=text, log_tail=text)
+    failure = Failure(phase=text, kind=text, message=text, log_tail=text, remedy="Choose another build.")
     record = replace(RECORD, status="oom", failure=failure)
 
     failed = cut(record, len(record_bytes(record)), "logs/whole.json")
 
-    assert failed.status == "oom"
     assert failed.failure is not None
+    assert (failed.status, failed.failure.remedy) == ("oom", "Choose another build.")
     assert text.startswith(failed.failure.message.removesuffix(" (whole: logs/whole.json)"))
     assert text.endswith(failed.failure.log_tail)
     assert fits(record_bytes(failed))
