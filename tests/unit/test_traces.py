@@ -108,7 +108,8 @@ def test_of_many_gate_checks_that_passed_the_worst_is_kept() -> None:
 
 
 def test_checks_that_a_program_made_up_are_no_error() -> None:
-    made_up: tuple[dict[str, Scalar | None], ...] = ({"gate": "x", "ok": True, "error": 0.5}, {}, {"ok": True}) * 2000
+    entries: list[dict[str, Scalar | None]] = [{"gate": "x", "ok": True, "error": 0.5}, {}, {"ok": True}]
+    made_up = (*entries * 2000,)
 
     stored, _ = separate(replace(RECORD, sanity=made_up))
 
