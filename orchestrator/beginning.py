@@ -22,7 +22,7 @@ def open_folder(
     A run is continued if all it has measured is still what would be measured: same code, images and parameters.
     """
     identity = _identity(bench, planned)
-    folder = None if bench.options.fresh else find_run(bench.settings.runs, identity)
+    folder = None if bench.options.fresh else find_earlier(bench, planned)
     if folder is not None:
         current = {keys(make_setting(bench, planned, folder, "", command), prepared).key for prepared in cells}
         records, _ = folder.read_records()
@@ -33,6 +33,11 @@ def open_folder(
     folder = create_run(bench.settings.runs, _plan_content(planned, identity, command))
     console.note(f"Run: {folder.path}")
     return folder
+
+
+def find_earlier(bench: Workbench, planned: PlannedStudy) -> RunFolder | None:
+    """Return the last run of the same suite on the same machine, whether it can be continued or not."""
+    return find_run(bench.settings.runs, _identity(bench, planned))
 
 
 def _identity(bench: Workbench, planned: PlannedStudy) -> dict[str, Scalar | None]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from orchestrator import console
 from orchestrator.analysis.comparison import Comparison
-from orchestrator.beginning import make_setting, open_folder
+from orchestrator.beginning import find_earlier, make_setting, open_folder
 from orchestrator.building import NotBuilt
-from orchestrator.engines import BuiltImage
-from orchestrator.errors import EngineError, Exit, StoppedError
+from orchestrator.engines import BuiltImage, Engine
+from orchestrator.errors import EngineError, Exit, StoppedError, UsageError
 from orchestrator.fleet.local import LocalFleet, refuse_foreign
 from orchestrator.gating import find_reference
 from orchestrator.listing import render_plan
@@ -27,6 +27,7 @@ from orchestrator.workloads import launch_files
 
 # A version whose wheels cannot be had here is unsupported; one that is built badly is a failure.
 UNSUPPORTED_PHASES = ("resolve",)
+KILLED_WITHIN_S = 10.0  # a killed program still has to give back its GPU
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +81,30 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
 
 def _require_gpus(bench: Workbench, planned: PlannedStudy) -> None:
     """See that the engine can hand over the GPUs, and that nobody else computes on them, before anything is fetched."""
-    for gpu in planned.target.gpus:
+    gpus = planned.target.gpus
+    for gpu in gpus:
         bench.engine.check_gpu(gpu)
-    refuse_foreign(bench.host, planned.target.gpus)
+    reaped = _reap_earlier(bench, planned) if gpus else ()
+    refuse_foreign(bench.host, gpus, KILLED_WITHIN_S if reaped else 0.0)
+
+
+def _reap_earlier(bench: Workbench, planned: PlannedStudy) -> tuple[str, ...]:
+    """Remove what the last run left if it died: what still computes for it is nobody else."""
+    folder = find_earlier(bench, planned)
+    if folder is None:
+        return ()
+    try:
+        with folder.held():
+            return _reap(bench.engine, folder)
+    except UsageError:
+        return ()  # it lives
+
+
+def _reap(engine: Engine, folder: RunFolder) -> tuple[str, ...]:
+    removed = engine.reap(folder.id)
+    for name in removed:
+        console.note(f"removed {name}, which a run that died here left")
+    return removed
 
 
 def _provide(bench: Workbench, planned: PlannedStudy) -> tuple[BuiltImage | NotBuilt, ...]:
@@ -107,8 +129,7 @@ def _measure(
     run: Run,
 ) -> Ended:
     """Clear what a dead run left, note what is not launched, launch the rest."""
-    for name in setting.engine.reap(folder.id):
-        console.note(f"removed {name}, which a run that died here left")
+    _reap(setting.engine, folder)
     for complaint in folder.set_broken_aside():
         console.note(complaint)
     found, _ = folder.read_records()

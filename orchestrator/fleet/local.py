@@ -49,15 +49,17 @@ def held_by(host: Host, gpu: Gpu) -> int:
     return FOREIGN if host.read_users(gpu).compute else FREE
 
 
-def refuse_foreign(host: Host, gpus: Sequence[Gpu]) -> None:
+def refuse_foreign(host: Host, gpus: Sequence[Gpu], patience_s: float = 0.0) -> None:
     """Raise EngineError if somebody else computes on these GPUs now; a desktop on one is told, no more.
 
-    One that another run holds is left out: it is waited for.
+    One that another run holds is left out: it is waited for. patience_s: for programs that were just killed.
     """
+    until = time.monotonic() + patience_s
     for gpu in gpus:
         if host.is_taken(lock_name(gpu)):
             continue
-        users = host.read_users(gpu)
+        while (users := host.read_users(gpu)).compute and time.monotonic() < until:
+            time.sleep(_END_AGAIN_S)
         free = [one for one in computable(host.machine.gpus) if one not in gpus and held_by(host, one) == FREE]
         require_nobody(gpu, users.compute, free if users.compute else ())
         if users.graphics:

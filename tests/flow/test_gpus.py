@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -361,6 +362,33 @@ def test_a_desktop_is_a_warning(toy: Toy, driver: NvidiaDriver) -> None:
 
     assert ended.exit_code == 0
     assert "GPU 0 draws a desktop too (process 999999999 (67 MB))" in ended.stderr
+
+
+def test_what_a_killed_run_left_on_the_gpu_is_removed_and_not_taken_for_somebody_else(
+    toy: Toy, driver: NvidiaDriver
+) -> None:
+    killed = start_slow(toy, "--gpus", "0")
+    (left, *_) = pids_of_launches(toy)
+    os.kill(left, signal.SIGSTOP)  # it would end by itself otherwise
+    killed.kill()
+    finish(killed)
+    driver.show(GPU_0, GPU_1, f"living|GPU-aaaaaaaa-0000|{left}|2048")
+
+    again = toy.orch(*SLOW, "--gpus", "0")
+
+    assert_complete(toy, again)
+    assert "which a run that died here left" in again.stderr
+
+
+def pids_of_launches(toy: Toy) -> list[int]:
+    """Return the processes of launches under way."""
+    ours = str(toy.cache / "orch" / "launches").encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if ours in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return found
 
 
 def test_who_begins_to_compute_during_a_run_is_waited_for(toy: Toy, driver: NvidiaDriver) -> None:

@@ -5,6 +5,7 @@
  *   instance|number of its GPU|uuid|name|MiB
  *   compute|uuid|pid|MiB
  *   graphics|uuid|pid|MiB
+ *   living|uuid|pid|MiB: computes for as long as the process is there
  *   state|uuid|SM MHz|memory MHz|milliwatts|degrees|reasons|percent|millijoules, or a line too short for what is not told
  *   setting|uuid|SM MHz at most|SM MHz it can hold|persistence mode|compute mode|ECC now|ECC after the next start
  *   hang|seconds that NVML takes to start
@@ -139,13 +140,27 @@ int nvmlDeviceGetMigDeviceHandleByIndex(handle_t parent, unsigned number, handle
   return pick("instance", number, index_of(parent), handle);
 }
 
+/* A process that has ended and waits to be collected has no environment any more. */
+static int lives(const char *pid) {
+  char path[TEXT + 16];
+  int lives = 0;
+  snprintf(path, sizeof path, "/proc/%s/environ", pid);
+  FILE *file = fopen(path, "r");
+  if (file != NULL) {
+    lives = fgetc(file) != EOF;
+    fclose(file);
+  }
+  return lives;
+}
+
 static int processes(const char *kind, handle_t handle, unsigned *found, process_t *list) {
   char uuid[TEXT];
   unsigned room = list ? *found : 0;
   copy(uuid, sizeof uuid, uuid_of(handle));
   *found = 0;
   for (int number = 0; number < count; number++) {
-    if (!is(number, kind) || strcmp(lines[number].field[1], uuid) != 0) continue;
+    int is_living = is(number, "living") && strcmp(kind, "compute") == 0 && lives(lines[number].field[2]);
+    if (!(is(number, kind) || is_living) || strcmp(lines[number].field[1], uuid) != 0) continue;
     if (*found < room)
       list[*found] = (process_t){(unsigned)atoi(lines[number].field[2]),
                                  strtoull(lines[number].field[3], NULL, 10) << 20, 0, 0};
