@@ -172,6 +172,7 @@ class VenvEngine:
         log_file = log_folder / f"{context.target.name}.build.log"
         # A cache of its own, gone afterwards: its hard links stay in the environment, and nothing lies twice on disk.
         env = {**_tools(self._env), "UV_CACHE_DIR": str(claim.folder / "cache"), "UV_PYTHON_DOWNLOADS": "never"}
+        env |= {"SOURCE_DATE_EPOCH": "315532800", "CFLAGS": "-g0"}  # two builds of a source archive are alike
         python = str(self._interpreter(context.target).path)
         make = (find_uv_bin(), "venv", "--no-config", "--relocatable", "--python", python, str(venv))
         install = (
@@ -186,6 +187,7 @@ class VenvEngine:
                 "--no-index",
             ),
             *("--find-links", str(context.folder / "wheels"), "--require-hashes", "--no-deps"),
+            *("--build-constraint", str(context.folder / "build-requirements.txt")),
             *("--requirement", str(context.folder / "requirements.txt")),
         )
         # As pip does, or each launch would compile what it imports; uv's own way needs Python 3.7. Some packages hold

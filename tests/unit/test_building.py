@@ -11,8 +11,8 @@ import pytest
 from orchestrator.building import NotBuilt, Workshop, build_images, check_space, find_built
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.errors import ConfigurationError, DiskError, EngineError, UsageError
-from orchestrator.hardware import Gpu, Machine
-from orchestrator.locking import Lock, Pin, write_lock
+from orchestrator.hardware import Disk, Gpu, Machine
+from orchestrator.locking import Lock, Pin, read_lock, write_lock
 from orchestrator.planning import BuildCost, estimate_build
 from orchestrator.specs import Image, ImageVariant, Variant
 from orchestrator.wheelhouse import Wheelhouse
@@ -249,6 +249,17 @@ def test_a_missing_file_of_a_family_is_named_with_a_remedy_before_anything_is_do
     assert not (tmp_path / "build").exists()
 
 
+def test_a_dockerfile_that_builds_no_wheels_is_refused_for_a_source_archive(tmp_path: Path) -> None:
+    (target,) = make_targets(tmp_path, "1.0")
+    lock = read_lock(target.lock_path)
+    write_lock(target.lock_path, replace(lock, pins=(*lock.pins, replace(PIN, name="old", file="old-1.tar.gz"))))
+
+    with pytest.raises(
+        ConfigurationError, match=r"images/pytorch/Dockerfile: installs wheels only, .* needs old-1\.tar\.gz\. Build"
+    ):
+        build_images(FakeEngine(), [target], make_workshop(tmp_path))
+
+
 def test_a_lock_that_is_a_folder_is_named_with_a_remedy(tmp_path: Path) -> None:
     (target,) = make_targets(tmp_path, "1.0")
     target.lock_path.unlink()
@@ -287,6 +298,17 @@ def test_the_disk_of_the_engine_has_to_hold_the_images_and_that_of_the_cache_the
     with pytest.raises(DiskError, match=r"free at /proc\. .* put the cache elsewhere"):
         check_space(cost, full / "orch", ask_above_bytes=20, agreed=False, storage=tmp_path)
     check_space(cost, tmp_path, ask_above_bytes=20, agreed=False, storage=tmp_path / "images")
+
+
+def test_the_disk_of_another_machine_has_to_hold_the_images(tmp_path: Path) -> None:
+    cost = BuildCost(download_bytes=1, disk_bytes=10**9, unknown_downloads=())
+    small = Disk(name="/var/lib/docker of ssh://gpu-vm", free_bytes=10**6)
+
+    with pytest.raises(
+        DiskError, match=r"1\.00 GB of disk are needed, 1 MB are free at /var/lib/docker of ssh://gpu-vm"
+    ):
+        check_space(cost, tmp_path, ask_above_bytes=20, agreed=False, storage=Path("/var/lib/docker"), away=small)
+    check_space(cost, tmp_path, ask_above_bytes=20, agreed=False, away=replace(small, free_bytes=10**10))
 
 
 def test_a_large_download_wants_a_yes(tmp_path: Path) -> None:
