@@ -189,7 +189,7 @@ def _read_of_family(target: ImageVariant, name: str) -> bytes:
 def _fill(context: BuildContext, lock: Lock, workshop: Workshop) -> None:
     """Make the context folder: Dockerfile, the lock, hard links of its files and of the pip that installs them."""
     image = context.target.image
-    wheels = replace(lock, pins=(*lock.pins, find_installer(image.folder.parent, image.python)))
+    wheels = replace(lock, pins=(*lock.pins, find_installer(image.folder.parent, context.target.python)))
     missing = workshop.wheelhouse.missing(wheels)
     if missing:
         size = sum(pin.bytes or 0 for pin in missing)
