@@ -192,6 +192,18 @@ def test_a_narrow_terminal_gets_a_line_per_version_where_measured_and_published_
     assert "11 ms, 1.0×" in line
 
 
+def test_a_second_row_of_a_version_shares_its_line_with_what_was_published_of_the_version() -> None:
+    whole = comparison()
+    columns = tuple(column(version) for version in ("1.4.0-py27", "1.7.1", "2.13.0"))
+    table = replace(whole.tables[0], columns=columns, labels=tuple(f"{one.version} cpu" for one in columns))
+
+    lines = render_terminal(replace(whole, tables=(table,)), 80).splitlines()
+
+    (line,) = [line for line in lines if line.startswith("1.4.0")]
+    assert line.startswith("1.4.0-py27 cpu")
+    assert "11 ms, 1.0×" in line
+
+
 def test_a_wide_terminal_gets_the_versions_as_columns() -> None:
     lines = render_terminal(comparison(), 160).splitlines()
 
