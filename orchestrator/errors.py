@@ -34,7 +34,7 @@ class ConfigurationError(OrchError):
 
 
 class DiskError(OrchError):
-    """There is too little free disk for what would be fetched or built."""
+    """There is too little free disk for what would be fetched or built, or a file of ours cannot be written."""
 
 
 class LockError(OrchError):

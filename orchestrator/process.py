@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import ProgramError
+from orchestrator.errors import DiskError, ProgramError
 
 LOG_TAIL_LINES = 12
 _log = logging.getLogger(__name__)
@@ -142,10 +142,17 @@ def _tail(text: str) -> str:
 def exclusive(lock_file: Path, *, shared: bool = False) -> Iterator[None]:
     """Let one process at a time into the block; the others wait. The file stays behind, empty.
 
-    shared: several that say so may be in it together.
+    shared: several that say so may be in it together. Raises DiskError if the file cannot be made.
     """
-    lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with lock_file.open("w") as lock:
+    try:
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock = lock_file.open("w")
+    except OSError as error:
+        raise DiskError(
+            f"{lock_file}: cannot be written ({error.strerror}). Free disk space, or put the cache elsewhere: "
+            "XDG_CACHE_HOME."
+        ) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 

@@ -149,6 +149,18 @@ def test_a_folder_of_runs_that_is_read_only_is_told_before_anything_is_measured(
 
 
 @needs_mounts
+def test_a_cache_that_is_read_only_is_told_before_anything_is_measured(toy: Toy) -> None:
+    frozen = f"mount --bind -o ro {toy.cache} {toy.cache}"
+
+    two = twice(toy, frozen, "", f"umount {toy.cache}", RUN)
+
+    assert two.first.exit_code == 2
+    assert "cannot be written (Read-only file system)" in two.first.stderr
+    assert "XDG_CACHE_HOME" in two.first.stderr
+    assert_continued(two, toy, STEADY)
+
+
+@needs_mounts
 def test_a_run_folder_that_becomes_read_only_stops_the_run_and_the_same_command_continues(toy: Toy) -> None:
     wait = "until ls runs/*/records/*.json >/dev/null 2>&1 || ! kill -0 $orch; do sleep 0.05; done"
     freeze = "records=$(echo runs/*/records); mount --bind $records $records; mount -o remount,bind,ro $records"
