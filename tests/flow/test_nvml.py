@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -32,19 +33,28 @@ def driver(tmp_path: Path) -> NvidiaDriver:
     return make_driver(tmp_path / "driver", GPU_0, DIVIDED, *INSTANCES)
 
 
-def look(env: Mapping[str, str]) -> dict[str, object]:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What `orch` finds under a driver, as it was written down."""
+
+    gpus: list[dict[str, object]]
+    addresses: list[str]
+    users: dict[str, dict[str, list[dict[str, object]]]]  # by uuid: compute, graphics
+    why: str
+
+
+def look(env: Mapping[str, str]) -> Found:
     """Return what `orch` finds under this driver."""
     done = subprocess.run((sys.executable, "-c", PROGRAM), env=dict(env), capture_output=True, text=True, check=True)
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+    return Found(**json.loads(done.stdout))
 
 
 def test_gpus_and_behind_each_its_mig_instances_are_listed(driver: NvidiaDriver) -> None:
     found = look(driver.env)
 
-    whole, divided, first, _ = found["gpus"]  # type: ignore[misc]
+    whole, divided, first, _ = found.gpus
 
-    assert found["addresses"] == ["0", "1", "1:0", "1:1"]
+    assert found.addresses == ["0", "1", "1:0", "1:1"]
     assert (whole["compute"], whole["driver"], whole["power_limit_w"], whole["mig"]) == ("9.0", "570.86.15", 700, False)
     assert divided["mig"] is True
     assert (first["uuid"], first["index"], first["instance"]) == ("MIG-c", 1, 0)
@@ -54,7 +64,7 @@ def test_gpus_and_behind_each_its_mig_instances_are_listed(driver: NvidiaDriver)
 def test_processes_that_compute_are_told_from_those_that_draw(driver: NvidiaDriver) -> None:
     driver.show(GPU_0, "compute|GPU-aaaaaaaa-0000|999999999|300", "graphics|GPU-aaaaaaaa-0000|999999998|30")
 
-    (users,) = look(driver.env)["users"].values()  # type: ignore[attr-defined]
+    (users,) = look(driver.env).users.values()
 
     assert users["compute"] == [{"pid": 999999999, "name": "", "memory_bytes": 300 * 2**20}]
     assert [process["pid"] for process in users["graphics"]] == [999999998]
@@ -63,9 +73,9 @@ def test_processes_that_compute_are_told_from_those_that_draw(driver: NvidiaDriv
 def test_a_process_of_a_mig_instance_is_not_one_of_the_others(driver: NvidiaDriver) -> None:
     driver.show(GPU_0, DIVIDED, *INSTANCES, "compute|MIG-d|999999999|1")
 
-    users = look(driver.env)["users"]
+    users = look(driver.env).users
 
-    assert {uuid: len(one["compute"]) for uuid, one in users.items()} == {  # type: ignore[attr-defined]
+    assert {uuid: len(one["compute"]) for uuid, one in users.items()} == {
         "GPU-aaaaaaaa-0000": 0,
         "GPU-bbbbbbbb-1111": 0,
         "MIG-c": 0,
@@ -78,5 +88,5 @@ def test_a_driver_that_cannot_be_loaded_is_no_gpu_and_the_reason_is_known(tmp_pa
 
     found = look({"LD_LIBRARY_PATH": str(tmp_path)})
 
-    assert found["gpus"] == []
-    assert found["why"] == "NVML: NVML Shared Library Not Found"
+    assert found.gpus == []
+    assert found.why == "NVML: NVML Shared Library Not Found"
