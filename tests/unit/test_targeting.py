@@ -72,5 +72,5 @@ def test_options_that_contradict_each_other_are_refused(options: Options) -> Non
 
 @pytest.mark.parametrize("options", [Options(gpus="0"), Options(device="cuda")])
 def test_a_gpu_on_a_machine_without_one_is_an_error_with_a_next_step(options: Options) -> None:
-    with pytest.raises(EngineError, match="shows no GPU.*--device cpu"):
+    with pytest.raises(EngineError, match=r"shows no GPU.*--device cpu"):
         find_target(replace(options, host="ssh://me@vm"), host())
