@@ -11,6 +11,7 @@ from orchestrator.engines import BuildContext, BuiltImage, Engine
 from orchestrator.engines.claims import Claim, remove_leftovers
 from orchestrator.errors import ConfigurationError, DiskError, EngineError, LockError, UsageError, WheelError
 from orchestrator.fetching import fetch_files
+from orchestrator.hardware import Disk
 from orchestrator.health import CHECK, check_image
 from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
 from orchestrator.planning import BuildCost
@@ -55,14 +56,24 @@ def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, 
 
 
 def check_space(
-    cost: BuildCost, folder: Path, *, ask_above_bytes: int, agreed: bool, storage: Path | None = None
+    cost: BuildCost,
+    folder: Path,
+    *,
+    ask_above_bytes: int,
+    agreed: bool,
+    storage: Path | None = None,
+    away: Disk | None = None,
 ) -> None:
     """Stop before the first download: DiskError if a disk is too small, UsageError for a large one without --yes.
 
     folder: the cache. storage: of the engine, where images lie; None: not known, all is counted at the cache.
+    away: the disk of that storage where it is on another machine.
     """
-    cache, images = _existing(folder), _existing(storage or folder)
-    if cache.stat().st_dev == images.stat().st_dev:
+    cache, images = _existing(folder), _existing(folder if storage is None or away else storage)
+    if away is not None:
+        _check_free(cache, cost.download_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
+        _require_free(away, cost.disk_bytes - cost.download_bytes, "remove images there (docker image prune)")
+    elif cache.stat().st_dev == images.stat().st_dev:
         _check_free(cache, cost.disk_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
     else:
         _check_free(cache, cost.download_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
@@ -79,11 +90,14 @@ def _existing(folder: Path) -> Path:
 
 
 def _check_free(folder: Path, needed_bytes: int, remedy: str) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed_bytes > free:
+    _require_free(Disk(name=str(folder), free_bytes=shutil.disk_usage(folder).free), needed_bytes, remedy)
+
+
+def _require_free(disk: Disk, needed_bytes: int, remedy: str) -> None:
+    if needed_bytes > disk.free_bytes:
+        needed, free = console.size(needed_bytes), console.size(disk.free_bytes)
         raise DiskError(
-            f"{console.size(needed_bytes)} of disk are needed, {console.size(free)} are free at {folder}. "
-            f"Free some, name fewer images, or {remedy}."
+            f"{needed} of disk are needed, {free} are free at {disk.name}. Free some, name fewer images, or {remedy}."
         )
 
 

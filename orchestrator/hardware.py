@@ -42,6 +42,14 @@ class GpuUsers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Disk:
+    """Room on another machine."""
+
+    name: str  # /var/lib/docker of ssh://me@gpu-vm
+    free_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """What a record says of the machine it was measured on."""
 

@@ -49,13 +49,14 @@ def provide_images(bench: Workbench, targets: Sequence[ImageVariant]) -> tuple[B
     if rest:
         cost = bench.cost_of(rest)
         console.note(f"To fetch: {console.size(cost.download_bytes)}; disk: {console.size(cost.disk_bytes)}.")
-        settings = bench.settings
+        settings, storage = bench.settings, bench.engine.storage()
         check_space(
             cost,
             settings.cache,
             ask_above_bytes=settings.ask_above_bytes,
             agreed=bench.options.yes,
-            storage=bench.engine.storage(),
+            storage=storage,
+            away=bench.host.disk(storage) if storage else None,
         )
         workshop = Workshop(
             wheelhouse=bench.wheelhouse, folder=bench.settings.cache / "build", locked_only=bench.options.locked
@@ -183,5 +184,5 @@ def _lock(bench: Workbench, target: ImageVariant, *, fetch: bool) -> str:
         fetch_files(bench.wheelhouse, lock, target.variant.index)
     size = "size unknown" if lock.bytes is None else console.size(lock.bytes)
     return (
-        f"{target.name}: {len(lock.pins)} wheels, {size}, base {lock.base_digest or 'not pinned: no registry answered'}"
+        f"{target.name}: {len(lock.files)} files, {size}, base {lock.base_digest or 'not pinned: no registry answered'}"
     )

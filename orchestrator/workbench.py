@@ -86,18 +86,20 @@ class Workbench:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine asked for, or the first that answers. Raises EngineError."""
+        """The engine asked for, or the first that answers, on the machine that records describe. Raises EngineError."""
         first, *others = self.options.engine_names
         self.host.check_engine()
         engine = self.open_engine(first)
-        if not others:
-            engine.check()
-            return engine
         try:
-            console.note(f"Engine: {engine.check()}, since it answers.")
+            version = engine.check()
+            engine.check_machine(self.machine)
         except EngineError as error:
+            if not others:
+                raise
             console.note(f"Engine: venv (local virtual environments), since no Docker engine answers: {error}")
             return self.open_engine(others[0])
+        if others or self.options.host:
+            console.note(f"Engine: {version}{', since it answers' if others else f' on {self.host.name}'}.")
         return engine
 
     def open_engine(self, name: str) -> Engine:

@@ -11,7 +11,7 @@ from orchestrator.engines.links import DIRECT, Link
 from orchestrator.fleet import Slot
 from orchestrator.fleet.hosts import Watcher
 from orchestrator.fleet.local import LocalFleet, make_slots
-from orchestrator.hardware import Gpu, GpuUsers, Machine
+from orchestrator.hardware import Disk, Gpu, GpuUsers, Machine
 from orchestrator.machine import choose_cpus
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.records import SuiteKeys
@@ -128,6 +128,9 @@ class FakeHost:
 
     def watch(self, gpu: Gpu | None, cpus: Sequence[int]) -> Watcher:
         return Watch(gpu, cpus)
+
+    def disk(self, _folder: Path) -> Disk | None:
+        return None
 
     def taken(self, name: str, what: str, *, shared: bool = False) -> AbstractContextManager[None]:
         del what  # for the user's eyes

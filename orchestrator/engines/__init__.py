@@ -94,7 +94,7 @@ class Engine(Protocol):
         """Return the finished image with these inputs, None if there is none."""
 
     def storage(self) -> Path | None:
-        """Return the folder in which it keeps images, for its free disk; None where that is on another machine."""
+        """Return the folder, on the machine of its host, in which it keeps images; None where that is another one's."""
 
     def check_builder(self) -> None:
         """Raise EngineError, with the remedy, if it cannot build at all (no buildx): asked before any download."""

@@ -94,10 +94,10 @@ class DockerEngine:
         return self.ask(lambda api: find_image(api, context, image_tag(FINAL, context)))
 
     def storage(self) -> Path | None:
-        """Return the engine's data folder, None where it is on another machine, or a virtual one; see Engine."""
+        """Return the engine's data folder, None where it is in a virtual machine; see Engine."""
         facts = self._facts
         if self._link.url is not None:
-            return None
+            return facts.storage
         return facts.storage if facts.host == platform.node() and os.access(facts.storage, os.F_OK) else None
 
     def check_builder(self) -> None:

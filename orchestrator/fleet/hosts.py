@@ -10,7 +10,7 @@ from typing import Protocol
 from orchestrator import process
 from orchestrator.engines.links import DIRECT, Link
 from orchestrator.fleet.locks import lock_file, taken
-from orchestrator.hardware import Gpu, GpuUsers, Machine
+from orchestrator.hardware import Disk, Gpu, GpuUsers, Machine
 from orchestrator.machine import read_load, read_machine
 from orchestrator.nvml import read_users
 from orchestrator.summaries import Telemetry
@@ -26,10 +26,12 @@ def open_host(text: str | None, locks: Path) -> "Host":
         return ThisMachine(locks)
     from orchestrator.fleet.addresses import parse_address
     from orchestrator.fleet.remote import RemoteMachine
+    from orchestrator.fleet.remote_locks import RemoteLocks
     from orchestrator.fleet.ssh import Connection
 
     address = parse_address(text)
-    return RemoteMachine(str(address), Connection(address))
+    shell = Connection(address)
+    return RemoteMachine(str(address), shell, RemoteLocks(str(address), shell))
 
 
 class Watcher(Protocol):
@@ -66,6 +68,9 @@ class Host(Protocol):
 
     def watch(self, gpu: Gpu | None, cpus: Sequence[int]) -> Watcher:
         """Return what watches a GPU (None: there is none to watch) and CPUs while a launch runs."""
+
+    def disk(self, folder: Path) -> Disk | None:
+        """Return the disk that a folder there is on; None of this machine, where the folder itself can be looked at."""
 
     def taken(self, name: str, what: str, *, shared: bool = False) -> AbstractContextManager[None]:
         """Hold a lock there; waits, aloud, for other runs that hold it.
@@ -105,6 +110,9 @@ class ThisMachine:
 
     def watch(self, gpu: Gpu | None, cpus: Sequence[int]) -> Watcher:
         return Watch(gpu, cpus)
+
+    def disk(self, _folder: Path) -> Disk | None:
+        return None
 
     def taken(self, name: str, what: str, *, shared: bool = False) -> AbstractContextManager[None]:
         return taken(lock_file(self._locks, name), what, shared=shared)

@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import console
@@ -20,6 +19,7 @@ from orchestrator.engines.claims import Claim, remove_leftovers
 from orchestrator.errors import HostError, ProgramError
 from orchestrator.fleet.addresses import Address
 from orchestrator.fleet.refusals import explain
+from orchestrator.fleet.shells import Answer
 from orchestrator.process import Companion
 
 ENGINE_SOCKET = "/var/run/docker.sock"
@@ -44,14 +44,6 @@ LOST = (
     "The connection was lost and cannot be made again. Launches under way there end by themselves; once the machine "
     "answers, the same command continues, and orch reap with the same --host removes what is left."
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a command there wrote, and its exit code."""
-
-    text: str
-    exit_code: int
 
 
 class Connection:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import HostError
-from orchestrator.fleet.remote import BUSY, RemoteMachine, parse_cpus, parse_files
-from orchestrator.fleet.ssh import Answer
-from orchestrator.hardware import Gpu, GpuProcess
+from orchestrator.fleet.remote import RemoteMachine, parse_cpus, parse_files
+from orchestrator.fleet.remote_locks import BUSY, RemoteLocks
+from orchestrator.fleet.shells import Answer
+from orchestrator.hardware import Disk, Gpu, GpuProcess
 
 VM = "ssh://gpu-vm"
 FILES = "==> /proc/cpuinfo\nprocessor: 0\nmodel name: A CPU\n\n==> /proc/meminfo\nMemTotal: 1024 kB\n"
@@ -54,7 +56,7 @@ class FakeShell:
 
 
 def remote(shell: FakeShell) -> RemoteMachine:
-    return RemoteMachine(VM, shell, poll_s=0.0, outlived_s=0.0)
+    return RemoteMachine(VM, shell, RemoteLocks(VM, shell, poll_s=0.0, outlived_s=0.0))
 
 
 def test_a_machine_is_described_by_its_own_files_and_driver() -> None:
@@ -92,6 +94,18 @@ def test_its_load_and_the_users_of_its_gpus_are_its_own() -> None:
 
     assert machine.read_load() == 0.52
     assert users.compute == (GpuProcess(pid=42, name="python", memory_bytes=100 * 2**20),)
+
+
+def test_room_for_images_is_that_of_the_disk_over_there() -> None:
+    table = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 100 40 60 40% /"
+
+    disk = remote(FakeShell({"df -Pk /var/lib/docker": table})).disk(Path("/var/lib/docker"))
+
+    assert disk == Disk(name=f"/var/lib/docker of {VM}", free_bytes=60 * 1024)
+
+
+def test_room_that_df_does_not_tell_is_not_known() -> None:
+    assert remote(FakeShell({"df -Pk": 1})).disk(Path("/var/lib/docker")) is None
 
 
 @pytest.mark.parametrize(
