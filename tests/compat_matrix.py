@@ -85,7 +85,7 @@ def numbers(text: str) -> Numbers:
 
 
 def release(version: str) -> str:
-    """Return the release that a version is a build of, as the matrix has it: 0.3.1post2 is 0.3.1."""
+    """Return the release that a row is of, as the matrix has it: 0.3.1post2 is of 0.3.1, 1.0.1-py27 of 1.0.1."""
     found = re.match(r"\d+\.\d+\.\d+", version)
     assert found is not None, version
     return found[0]
