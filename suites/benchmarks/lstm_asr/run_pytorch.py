@@ -72,13 +72,14 @@ def setup(job):
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     x = tensor("x", (sizes["steps"], sizes["batch"], sizes["features"]), 1.0)
     y, loss_of = make_loss(job, lengths)
+    clearing = {}
     if job.implementation == "lstmcell_graphed":
-        model = graphed(model, move(x), job.precision)
+        model, clearing = graphed(model, move(x), job.precision)
     last = {}
 
     def train_step():
         on_device = wrap(move(x)), wrap(move(y))
-        optimizer.zero_grad()
+        optimizer.zero_grad(**clearing)
         loss = precision.forward(lambda: loss_of(model(on_device[0]), on_device[1]))
         precision.update(loss, optimizer)
         last["loss"] = loss.data

@@ -48,7 +48,11 @@ def compiled_loop(cell, make_zero, on_gpu):
 
 
 def graphed(model, x, precision):
-    """Return the model with its forward and backward pass captured in CUDA graphs; loss and update stay outside."""
+    """Return the model with its forward and backward pass captured in CUDA graphs, and how to clear its gradients.
+
+    Loss and update stay outside. A parameter's gradient is the graph's own memory, which the next replay fills: cleared
+    to zero, as before 2.0, it would be added to itself.
+    """
     if precision == "amp":
         raise harness.UnsupportedError("the CUDA graph of this benchmark is captured without amp")
-    return torch.cuda.make_graphed_callables(model, (x,))
+    return torch.cuda.make_graphed_callables(model, (x,)), {"set_to_none": True}
