@@ -13,7 +13,6 @@ from tests.compat_matrix import GPUS, Expected, Wheel, expect, newest_patches, n
 
 ROOT = Path(__file__).parents[2]
 IMAGES = load_versions(ROOT / "images" / "pytorch" / "versions.yaml", ROOT)
-FIRST_ROWS = tuple(image for image in IMAGES if image.version == image.framework_version)  # not 1.0.1-py27
 LOCKED = [
     target
     for image in IMAGES
@@ -25,12 +24,8 @@ DRIVERS = (None, "367.48", "390.46", "450.80.02", "535.104", "580.65.06")
 
 
 def wheels_of(image: Image) -> list[Wheel]:
-    """Return the builds that a row must have: all of its release; of a second row of one, those it lists."""
-    listed = {variant.name for variant in image.variants}
-    is_second = "-" in image.version
     known = [wheel for wheel in read_matrix() if wheel.version == release(image.version)]
-    kept = [wheel for wheel in known if not is_second or wheel.variant in listed]
-    return sorted(kept, key=lambda wheel: numbers(wheel.cuda))
+    return sorted(known, key=lambda wheel: numbers(wheel.cuda))
 
 
 def choose(image: Image, gpu: str, driver: str | None) -> Expected:
@@ -45,9 +40,9 @@ def choose(image: Image, gpu: str, driver: str | None) -> Expected:
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("gpu", GPUS)
 def test_what_is_chosen_for_a_gpu_and_a_driver_is_what_the_matrix_says(gpu: str, driver: str | None) -> None:
-    expected = {image.version: expect(image.version, gpu, driver) for image in FIRST_ROWS}
+    expected = {image.version: expect(image.version, gpu, driver) for image in IMAGES}
 
-    assert {image.version: choose(image, gpu, driver) for image in FIRST_ROWS} == expected
+    assert {image.version: choose(image, gpu, driver) for image in IMAGES} == expected
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: str(image.version))
