@@ -35,13 +35,20 @@ def find_pair(
     Each in its variant for the GPU, or for the CPU without one. at_most_bytes: of both downloads; None for no limit.
     """
     choices = [choose_variant(image, gpu, is_locked) for image in sort_images(images)]
-    targets = [choice.target for choice in choices if isinstance(choice, Choice) and _can_run(choice.target, engine)]
+    can_run = [choice.target for choice in choices if isinstance(choice, Choice) and _can_run(choice.target, engine)]
+    targets = one_of_each_version(can_run)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         asked = {target.name: pool.submit(reachable_bytes, target, wheelhouse) for target in _outermost_first(targets)}
         try:
             return choose_pair(targets, lambda target: asked[target.name].result(), at_most_bytes)
         finally:
             pool.shutdown(cancel_futures=True)  # the rest lies between the two
+
+
+def one_of_each_version(targets: Sequence[ImageVariant]) -> list[ImageVariant]:
+    """Leave out second rows of a version (another Python): they only seem to make a span wider. targets: in order."""
+    first = {(target.image.family, target.image.framework_version): target for target in reversed(targets)}
+    return [target for target in targets if target in first.values()]
 
 
 def choose_pair(

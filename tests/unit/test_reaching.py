@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.reaching import choose_pair
+from orchestrator.reaching import choose_pair, one_of_each_version
 from orchestrator.specs import Image, ImageVariant, Variant
 
 
@@ -78,3 +78,11 @@ def test_what_lies_between_the_two_is_not_looked_up() -> None:
 
     assert pair == ("1.0", "2.0")
     assert sorted(asked) == ["0.4", "1.0", "2.0", "2.1"]
+
+
+def test_a_second_row_of_a_version_is_not_looked_at_where_the_first_can_run() -> None:
+    targets = [make_target(version) for version in ("1.0.1", "1.0.1-py27", "1.1.0-py27", "1.4.0")]
+
+    kept = one_of_each_version(targets)
+
+    assert [target.image.version for target in kept] == ["1.0.1", "1.1.0-py27", "1.4.0"]
