@@ -67,6 +67,7 @@ def main(
 def doctor(
     device: Device = "auto",
     online: Annotated[bool, typer.Option("--online", help="ask package indexes and registries too")] = False,
+    host: Host = None,
     as_json: Json = False,
 ) -> None:
     """Say what can run here, what is missing and how to get it. Pulls nothing; tries a GPU that is there."""
@@ -74,7 +75,7 @@ def doctor(
     from orchestrator.doctor.rendering import as_json as to_json
     from orchestrator.doctor.rendering import render
 
-    diagnosis = examine(_workbench(device=device), is_online=online)
+    diagnosis = examine(_workbench(device=device, host=host), is_online=online)
     shown = json.dumps(to_json(diagnosis), indent=1) if as_json else render(diagnosis, console.terminal_width())
     console.result(shown)
     raise typer.Exit(diagnosis.exit_code)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.catalog import find_study, find_suite, list_suites, load_images
 from orchestrator.devices import computable
+from orchestrator.doctor.away import examine_away
 from orchestrator.doctor.checks import Check, is_good, not_reached
 from orchestrator.doctor.engine_checks import (
     ENGINE,
@@ -30,6 +31,7 @@ from orchestrator.engines import BuiltImage
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.venv import VenvEngine
 from orchestrator.errors import ConfigurationError, UsageError
+from orchestrator.fleet.remote import RemoteMachine
 from orchestrator.hardware import Gpu
 from orchestrator.interpreters import list_interpreters
 from orchestrator.nvml import read_users, why_no_gpu
@@ -46,6 +48,8 @@ def examine(bench: Workbench, *, is_online: bool) -> Diagnosis:
     device = bench.options.device
     if device not in DEVICES:
         raise UsageError(f"--device {device}: unknown device. Known: {', '.join(DEVICES)}.")
+    if isinstance(bench.host, RemoteMachine):
+        return examine_away(bench, bench.host)
     here = _look(bench)
     checks = (*_path(here), *_state_of_gpus(here), *check_system(bench.machine, read_conditions(), here.system))
     checks = (*checks, *_suite(here, checks, is_online=is_online))

@@ -9,7 +9,7 @@ from orchestrator.building import check_space
 from orchestrator.doctor.checks import Advice, Check
 from orchestrator.engines import Engine
 from orchestrator.errors import DiskError, EngineError
-from orchestrator.hardware import Gpu
+from orchestrator.hardware import Disk, Gpu
 from orchestrator.interpreters import Interpreter
 from orchestrator.locking import is_locked
 from orchestrator.planning import BuildCost
@@ -65,10 +65,10 @@ def suite_is_wrong(error: str) -> Check:
     return Check(name=SUITE, state="warning", found=error, advice=advice)
 
 
-def check_disk(cost: BuildCost, suite: str, cache: Path, storage: Path | None) -> Check:
+def check_disk(cost: BuildCost, suite: str, cache: Path, storage: Path | None, away: Disk | None = None) -> Check:
     """Look whether the images of the default suite that are not here yet would find room.
 
-    storage: of the engine; None where it is not to be seen from here.
+    storage: of the engine; None where it is not to be seen from here. away: the disk it is on, on another machine.
     """
     places = {cache} if storage is None or storage.is_relative_to(cache) else {cache, storage}
     disks: dict[int, list[Path]] = {}
@@ -78,9 +78,10 @@ def check_disk(cost: BuildCost, suite: str, cache: Path, storage: Path | None) -
         f"{console.size(shutil.disk_usage(_existing(same[0])).free)} at {' and '.join(map(str, same))}"
         for same in disks.values()
     ]
+    free += [f"{console.size(away.free_bytes)} at {away.name}"] if away else []
     found = f"{', '.join(free)}; {_tell_cost(cost, suite)}"
     try:
-        check_space(cost, cache, ask_above_bytes=0, agreed=True, storage=storage)
+        check_space(cost, cache, ask_above_bytes=0, agreed=True, storage=storage, away=away)
     except DiskError as error:
         return Check(name=DISK, state="warning", found=found, advice=Advice(text=str(error)))
     return Check(name=DISK, state="ok", found=found)

@@ -35,6 +35,7 @@ class Means:
     gpu: str = ""  # name of the one that the driver shows
     on_gpu: frozenset[str] = frozenset()  # engines that have an image with code for it
     has_quickstart: bool = True  # the suite of the first look
+    host: str = ""  # of --host; empty: this machine
 
     @property
     def is_unsupported(self) -> bool:
@@ -110,14 +111,14 @@ def _broken_step(checks: Sequence[Check]) -> Check | None:
 def _sentences(
     checks: Sequence[Check], means: Means, ways: Sequence[Way], broken: Check | None, device: str
 ) -> Iterator[str]:
-    on_gpu = bool(ways) and ways[0].device == "cuda"
+    on_gpu, here = bool(ways) and ways[0].device == "cuda", f"on {means.host}" if means.host else "here"
     is_unproven = on_gpu and not is_whole(checks)
     if ways:
         places = " or ".join(PLACES[way.engine] for way in ways if way.device == ways[0].device)
         name = f"GPU ({means.gpu})" if on_gpu and means.gpu else DEVICE_NAMES[ways[0].device]
-        yield f"Studies {'should' if is_unproven else 'can'} run here on the {name}, {places}."
+        yield f"Studies {'should' if is_unproven else 'can'} run {here} on the {name}, {places}."
     else:
-        yield f"Nothing can run here{' on a GPU' if device == 'cuda' else ''} yet."
+        yield f"Nothing can run {here}{' on a GPU' if device == 'cuda' else ''} yet."
     if broken is not None:
         yield f"{'In containers it' if on_gpu else 'The GPU'} cannot be used: {broken.name}: {broken.found}."
     if is_unproven:
@@ -125,17 +126,18 @@ def _sentences(
     elif means.is_unsupported:
         yield "No image has code for this GPU under this driver: `orch plan` says why, image by image."
     elif device == "auto" and not means.has_gpu:
-        yield "No NVIDIA GPU is to be seen here."
+        yield f"No NVIDIA GPU is to be seen {'there' if means.host else 'here'}."
 
 
 def _next(checks: Sequence[Check], means: Means, ways: Sequence[Way], broken: Check | None, device: str) -> str:
-    again = "orch doctor" if device == "auto" else f"orch doctor --device {device}"
+    host = f" --host {means.host}" if means.host else ""
+    again = f"orch doctor{host}" if device == "auto" else f"orch doctor{host} --device {device}"
     repair = f"repair '{broken.name}' as said below, then: {again}" if broken is not None else ""
     if not ways and means.is_unsupported:
-        return "orch plan"
+        return f"orch plan{host}"
     if not ways:
         return repair or f"install what is missing, as said below, then: {again}"
-    engine = " --engine venv" if ways[0].engine == "venv" and is_good(checks, ENGINE) else ""
+    engine = " --engine venv" if ways[0].engine == "venv" and is_good(checks, ENGINE) else host
     if ways[0].device == "cuda" and device == "cuda" and not is_whole(checks):
         run = f"orch build{engine} && {again}"
     elif ways[0].device == "cuda" or not means.has_quickstart:

@@ -19,7 +19,7 @@ from orchestrator.fleet.nvidia_smi import (
     parse_processes,
 )
 from orchestrator.fleet.remote_locks import RemoteLocks
-from orchestrator.fleet.shells import Shell
+from orchestrator.fleet.shells import Answer, Shell
 from orchestrator.fleet.ssh import ENGINE_SOCKET
 from orchestrator.hardware import Disk, Gpu, GpuUsers, Machine
 from orchestrator.machine import LOADAVG, SOURCES, describe_machine, parse_load
@@ -28,7 +28,10 @@ from orchestrator.telemetry import Window
 
 NOT_WATCHED = "with --host nothing reads clocks and heat: run orch on that machine itself"
 HEADING = "==> "
-READ_SOURCES = f"for file in {' '.join(SOURCES)}; do printf '\\n{HEADING}%s\\n' $file; cat $file 2>/dev/null; done"
+READ_FILES = (
+    f"for file in %s; do if test -d $file; then printf '\\n{HEADING}%%s/\\n' $file; "
+    f"elif test -e $file; then printf '\\n{HEADING}%%s\\n' $file; cat $file 2>/dev/null; fi; done"
+)
 READ_CPUS = "grep Cpus_allowed_list /proc/self/status"
 LOOK_AT_SOCKET = f"test -S {ENGINE_SOCKET} || exit 3; test -w {ENGINE_SOCKET} || exit 4"
 
@@ -66,7 +69,7 @@ class RemoteMachine:
         system, kernel, architecture = self._shell.ask("uname -srm").text.split()
         if system != "Linux":
             raise HostError(f"{self.name}: runs {system}; launches need Linux.")
-        files = parse_files(self._shell.ask(READ_SOURCES).text)
+        files = self.read_files(SOURCES)
         cpus = parse_cpus(self._shell.ask(READ_CPUS).text.partition(":")[2])
         return describe_machine(
             lambda path: files.get(path, ""),
@@ -95,6 +98,25 @@ class RemoteMachine:
                 f"{self.name}: it has {ENGINE_SOCKET}, but no engine answers there. Start it: sudo systemctl start "
                 "docker; or let its sshd forward sockets: AllowStreamLocalForwarding yes in /etc/ssh/sshd_config."
             )
+
+    @cached_property
+    def _listed(self) -> Answer:
+        """What its nvidia-smi lists: nothing, where there is none."""
+        has_driver = self._shell.ask("command -v nvidia-smi").exit_code == 0
+        return self._shell.ask(LIST_GPUS) if has_driver else Answer(text="", exit_code=0)
+
+    @property
+    def driver_says(self) -> str:
+        """What its nvidia-smi says instead of listing GPUs; empty if it lists them, or there is none."""
+        return f"nvidia-smi: {' '.join(self._listed.text.split())}" if self._listed.exit_code else ""
+
+    def ask(self, command: str) -> str:
+        """Return what a line of shell writes there."""
+        return self._shell.ask(command).text
+
+    def read_files(self, patterns: Sequence[str]) -> dict[str, str]:
+        """Read the files there that patterns of the shell name: path -> content; a folder's path ends in a slash."""
+        return parse_files(self._shell.ask(READ_FILES % " ".join(patterns)).text)
 
     def read_load(self) -> float | None:
         return parse_load(self._shell.ask(f"cat {LOADAVG}").text)
@@ -130,22 +152,19 @@ class RemoteMachine:
 
     def _read_gpus(self) -> tuple[Gpu, ...]:
         """List its GPUs; what its driver complains of is said aloud."""
-        if self._shell.ask("command -v nvidia-smi").exit_code != 0:
+        if self.driver_says:
+            console.note(f"{self.name}: its driver lists no GPU: {self.driver_says}")
             return ()
-        answer = self._shell.ask(LIST_GPUS)
-        if answer.exit_code != 0:
-            console.note(f"{self.name}: nvidia-smi lists no GPU: {' '.join(answer.text.split())}")
-            return ()
-        gpus = parse_gpus(answer.text)
+        gpus = parse_gpus(self._listed.text)
         if any(gpu.mig for gpu in gpus):
             return add_instances(gpus, self._shell.ask(LIST_INSTANCES).text)
         return gpus
 
 
 def parse_files(text: str) -> dict[str, str]:
-    """Read what READ_SOURCES wrote: path -> content."""
-    parts = f"\n{text}".split(f"\n{HEADING}")[1:]
-    return {path: content.strip() for path, _, content in (part.partition("\n") for part in parts)}
+    """Read what READ_FILES wrote: path -> content. Paths that lead elsewhere are left out."""
+    parts = [part.partition("\n") for part in f"\n{text}".split(f"\n{HEADING}")[1:]]
+    return {path: content.strip() for path, _, content in parts if ".." not in path.split("/")}
 
 
 def parse_cpus(text: str) -> tuple[int, ...]:

@@ -216,6 +216,17 @@ def test_a_plan_is_for_the_gpu_over_there(toy: Toy, own_server: SshServer) -> No
     assert "On NVIDIA L4, compute 8.9, driver 535.216.01." in ended.stdout, ended.stderr
 
 
+def test_the_doctor_looks_over_there(toy: Toy) -> None:
+    ended = toy.orch("doctor", "--host", VM, "--device", "cpu", "--json")
+
+    diagnosis = json.loads(ended.stdout)
+    states = {check["name"]: check["state"] for check in diagnosis["checks"]}
+    assert ended.exit_code == 0, ended.stderr
+    assert f"run on {VM} on the CPU, in Docker containers" in diagnosis["verdict"]
+    assert f"--host {VM}" in diagnosis["next"]
+    assert (states["connection"], states["engine docker"], states["system"]) == ("ok", "ok", "ok")
+
+
 def test_what_a_dead_run_left_over_there_is_reaped(toy: Toy, client: DockerClient, python_base: str) -> None:
     labels = {"orch": "1", "orch.deadline": "1"}
     client.containers.create(python_base, "sleep 60", name=(name := f"orch-test-{uuid.uuid4().hex[:8]}"), labels=labels)

@@ -56,6 +56,17 @@ def test_a_whole_machine_runs_studies_on_its_gpu() -> None:
     assert (diagnosis.next, diagnosis.exit_code) == ("orch build && orch run", Exit.OK)
 
 
+def test_what_can_run_on_another_machine_is_said_with_the_option_that_leads_there() -> None:
+    means = Means(has_gpu=True, gpu="NVIDIA L4", on_gpu=frozenset({"docker"}), host="ssh://gpu-vm")
+
+    diagnosis = conclude(means, **{"engine venv": "not reached"})
+    broken = conclude(means, **{"engine venv": "not reached", "engine docker": "missing"})
+
+    assert diagnosis.verdict == ("Studies can run on ssh://gpu-vm on the GPU (NVIDIA L4), in Docker containers.",)
+    assert diagnosis.next == "orch build --host ssh://gpu-vm && orch run --host ssh://gpu-vm"
+    assert broken.next.endswith("then: orch doctor --host ssh://gpu-vm")
+
+
 def test_a_machine_without_a_gpu_runs_them_on_the_cpu() -> None:
     diagnosis = conclude(WITHOUT_GPU, **NO_GPU)
 

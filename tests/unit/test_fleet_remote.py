@@ -79,7 +79,7 @@ def test_a_driver_that_lists_no_gpu_is_heard(capsys: pytest.CaptureFixture[str])
     machine = remote(shell).machine
 
     assert machine.gpus == ()
-    assert "nvidia-smi lists no GPU" in capsys.readouterr().err
+    assert "its driver lists no GPU" in capsys.readouterr().err
 
 
 def test_a_machine_that_is_no_linux_is_refused() -> None:
@@ -187,3 +187,9 @@ def test_files_are_told_apart_and_one_that_is_not_there_is_empty() -> None:
         "/etc/machine-id": "",
         "/proc/cpuinfo": "a: 1\n\nb: 2",
     }
+
+
+def test_a_path_that_leads_elsewhere_is_left_out() -> None:
+    files = parse_files("==> /etc/../../home/me/.ssh/authorized_keys\na key\n\n==> /run/systemd/system/\n")
+
+    assert files == {"/run/systemd/system/": ""}
