@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ORCH := $(BIN)/orch
+# What runs inside images, on Python 2.7 and newer.
+OLD_PYTHONS := $(wildcard images/steps.py images/pytorch/*.py images/tensorflow1/*.py images/theano/*.py suites/benchmarks/*.py) \
+  orchestrator/doctor/gpu_probe.py \
+  $(filter-out %/reference.py %/reference_ctc.py, $(wildcard suites/benchmarks/*/*.py))
 
 .PHONY: run test check lint bench gpu studies clean
 
@@ -19,7 +23,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/vermin --quiet --no-tips --violations -t=2.7- -t=3.6- suites/benchmarks/*.py suites/benchmarks/*/run_*.py suites/benchmarks/*/nets_*.py suites/benchmarks/*/today_*.py
+	$(BIN)/vermin --quiet --no-tips --violations -t=2.7- -t=3.6- $(OLD_PYTHONS)
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.performance $(ARGS)

@@ -15,8 +15,8 @@ from orchestrator.names import did_you_mean
 from orchestrator.records import SCHEMA, Record, Report
 from orchestrator.yaml_lines import Node
 
-# A report holds samples (20 000 of each of three kinds in each of up to 8 phases) and a few checks, a gate the gradients
-# of a small model. Records are written far shorter, but those of version 0.1.0 held whole reports.
+# A report holds samples (20 000 of each of three kinds in each of up to 8 phases) and a few checks, a gate the
+# gradients of a small model. Records are written far shorter, but those of version 0.1.0 held whole reports.
 RECORD_AT_MOST_BYTES = 16 * 2**20
 REPORT_AT_MOST_BYTES = 8 * 2**20
 GATE_AT_MOST_BYTES = 64 * 2**20
