@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.definitions import load_benchmark, load_suite, load_versions
+from orchestrator.definitions import load_benchmark, load_suite
 from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.names import did_you_mean, expand_braces, in_version_range, is_pattern, matches, version_key
+from orchestrator.rows import load_versions
 from orchestrator.shipped import shipped_folders
 from orchestrator.specs import Benchmark, Image, Selection, Suite
 from orchestrator.yaml_lines import shown_path

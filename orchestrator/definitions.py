@@ -1,18 +1,17 @@
-"""The three files a person writes, versions.yaml, benchmark.yaml and suites, into specs."""
+"""Two of the files a person writes, benchmark.yaml and suites, into specs; the third is read by `rows`."""
 
 import hashlib
 import math
-import re
 from dataclasses import fields
 from pathlib import Path
 
 from orchestrator.loading import build
-from orchestrator.names import in_version_range, is_pattern, version_key
+from orchestrator.names import in_version_range, is_pattern
+from orchestrator.rows import check_folder
 from orchestrator.specs import (
     Benchmark,
     Configuration,
     Exclusion,
-    Image,
     Implementation,
     Measure,
     Profile,
@@ -20,7 +19,6 @@ from orchestrator.specs import (
     Selection,
     Suite,
     Unsupported,
-    Variant,
 )
 from orchestrator.yaml_lines import Node, read_yaml, shown_path
 
@@ -30,25 +28,13 @@ _AT_LEAST = {"warmup": 0, "samples": SAMPLES_AT_LEAST, "blocks": 1, "threads": 1
 _AT_MOST = {"warmup": SAMPLES_AT_MOST, "samples": SAMPLES_AT_MOST}
 
 
-def load_versions(path: Path, cwd: Path) -> tuple[Image, ...]:
-    """Read the rows of an image family, in the order of the file.
-
-    cwd: the folder that a relative path and the paths in messages start from. Raises ConfigurationError.
-    """
-    root = read_yaml(cwd / path, shown_path(path, cwd))
-    root.check_keys(("family", "framework", "versions"))
-    _check_folder(root.required("family"), path)
-    folder = (cwd / path).parent
-    return tuple(_load_image(root, row, folder) for row in root.required("versions").mapping().values())
-
-
 def load_benchmark(path: Path, cwd: Path) -> Benchmark:
     """Read a `benchmark.yaml`; whether its scripts are there is not looked at.
 
     cwd: the folder that a relative path and the paths in messages start from. Raises ConfigurationError.
     """
     root = read_yaml(cwd / path, shown_path(path, cwd))
-    _check_folder(root.required("benchmark"), path)
+    check_folder(root.required("benchmark"), path)
     scripts = root.required("scripts")
     configurations = tuple(_load_configuration(*entry) for entry in root.required("configurations").mapping().items())
     probe = root.entries("probe")
@@ -108,47 +94,6 @@ def _filled(root: Node, key: str) -> tuple[Node, ...]:
     if not items:
         raise root.required(key).error(f"is empty. Name at least one of the {key}; `orch list` shows them.")
     return items
-
-
-def _check_folder(node: Node, path: Path) -> None:
-    if node.text() != path.parent.name:
-        raise node.error(f"is '{node.text()}' in the folder '{path.parent.name}'. Make the two the same.")
-
-
-def _load_image(root: Node, row: Node, folder: Path) -> Image:
-    version = row.key
-    try:
-        version_key(version)
-    except ValueError as error:
-        raise row.error(f"'{version}' is not a version such as 1.10.2, 0.1.12_2 or 1.10.2-py36.") from error
-    image = build(
-        Image,
-        row,
-        read=("variants",),
-        family=folder.name,
-        framework=root.required("framework").text(),
-        version=version,
-        folder=folder,
-        line=row.line,
-        variants=tuple(build(Variant, node, name=name) for name, node in row.entries("variants").items()),
-    )
-    if not image.unavailable:
-        _check_row(row, image)
-    return image
-
-
-def _check_row(row: Node, image: Image) -> None:
-    """Refuse a row that nothing can be built from."""
-    for node in (row, *(row.at(("variants", one.name)) for one in image.variants if one.python)):
-        python = node.required("python")
-        if not re.fullmatch(r"\d+\.\d+\.\d+", python.text()):
-            raise python.error(f"is {python.kind}. Write the full patch version, such as 3.6.15.")
-    named = re.search(r"-py(\d)(\d+)$", image.version)
-    if named and not image.python.startswith(f"{named[1]}.{named[2]}."):
-        raise row.required("python").error(f"is '{image.python}', but the row's name says {named[1]}.{named[2]}.")
-    row.required("base")
-    if not row.required("requirements").items() or not row.required("variants").mapping():
-        raise row.error("needs at least one requirement, the framework first, and one variant.")
 
 
 def _load_implementation(name: str, node: Node, scripts: Node) -> Implementation:

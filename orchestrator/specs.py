@@ -31,7 +31,7 @@ class Variant:
     self_contained: bool = False  # carries its CUDA libraries and starts without a GPU
     python: str | None = None  # in place of the image's, where it stands on another base
     base: str | None = None
-    as_is: bool = False  # its base holds the framework already: nothing is installed
+    without_wheels: bool = False  # its base, or the Dockerfile by itself, brings the framework
     download_bytes: int | None = None  # of all its wheels, where it was measured
     source: str = ""
 
@@ -89,16 +89,16 @@ class ImageVariant:
     @property
     def states_closure(self) -> bool:
         """Whether the row lists all that is installed, because no resolver can know it."""
-        return self.variant.as_is or bool(self.image.build_requirements) or self.python.startswith("2.")
+        return self.variant.without_wheels or bool(self.image.build_requirements) or self.python.startswith("2.")
 
     @property
     def build_requirements(self) -> tuple[str, ...]:
-        return () if self.variant.as_is else self.image.build_requirements
+        return () if self.variant.without_wheels else self.image.build_requirements
 
     @property
     def requirements(self) -> tuple[str, ...]:
         """The requirements as they are resolved: the first is the framework and takes the local version."""
-        if self.variant.as_is:
+        if self.variant.without_wheels:
             return ()
         first, *others = self.variant.requirements or self.image.requirements
         local = self.variant.local_version

@@ -165,7 +165,7 @@ def test_an_image_is_built_from_a_folder_of_its_own_checked_and_kept(tmp_path: P
 
 def test_an_image_taken_as_it_is_gets_nothing_but_the_installer_of_its_own_python(tmp_path: Path) -> None:
     (target,) = make_targets(tmp_path, "1.0")
-    as_is = Variant(name="cu90", as_is=True, base="official:1.0-gpu", python=target.python)
+    as_is = Variant(name="cu90", without_wheels=True, base="official:1.0-gpu", python=target.python)
     target = ImageVariant(image=replace(target.image, python="2.7.18"), variant=as_is)
     empty = Lock(
         image=target.name, python=target.python, base=target.base, base_digest=None, date="2026-11-20", pins=()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.definitions import load_versions
 from orchestrator.gpus import find_gpu
 from orchestrator.locking import check_lock, read_lock
+from orchestrator.rows import load_versions
 from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
 from tests.compat_matrix import GPUS, Expected, Wheel, expect, newest_patches, numbers, read_matrix, release

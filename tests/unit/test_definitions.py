@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.definitions import load_benchmark, load_suite, load_versions
+from orchestrator.definitions import load_benchmark, load_suite
 from orchestrator.errors import ConfigurationError
+from orchestrator.rows import load_versions
 from orchestrator.specs import Exclusion, ImageVariant, Protocol
 
 SUITE = """\

@@ -21,7 +21,7 @@ LAYERS = (
         "shipped",
         "yaml_lines",
     },
-    {"loading", "definitions", "configuration", "keys", "interpreters"},
+    {"loading", "definitions", "rows", "configuration", "keys", "interpreters"},
     {
         "engines",
         "fleet",

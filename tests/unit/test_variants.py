@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.definitions import load_versions
 from orchestrator.errors import UsageError
 from orchestrator.gpus import find_gpu
 from orchestrator.hardware import Gpu
 from orchestrator.names import version_key
+from orchestrator.rows import load_versions
 from orchestrator.specs import Image, Variant
 from orchestrator.variants import Choice, choose_variant
 
