@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from orchestrator.catalog import find_study, find_suite, list_suites, load_images
+from orchestrator.catalog import load_images
 from orchestrator.devices import computable
 from orchestrator.doctor.checks import Advice, Check, not_reached
 from orchestrator.doctor.engine_checks import (
@@ -18,20 +18,18 @@ from orchestrator.doctor.engine_checks import (
 )
 from orchestrator.doctor.engine_facts import describe, read_buildx
 from orchestrator.doctor.facts import Conditions, Docker, Reach, System
-from orchestrator.doctor.gpu_checks import DRIVER, MIG, check_driver, check_driver_age, check_mig
-from orchestrator.doctor.local_images import built_on_docker, choose_image, find_base
-from orchestrator.doctor.probing import CUDA, FRAMEWORK, SIGHT
-from orchestrator.doctor.suite_checks import check_disk, check_suite, fitting, runnable, suite_is_wrong
+from orchestrator.doctor.gpu_checks import check_driver, check_mig
+from orchestrator.doctor.local_images import built_on_docker, choose_image
+from orchestrator.doctor.probing import FRAMEWORK
+from orchestrator.doctor.steps import Collected, check_default_suite, collect_means, try_gpu
+from orchestrator.doctor.suite_checks import fitting
 from orchestrator.doctor.system import PROGRAMS, read_conditions, read_system
 from orchestrator.doctor.system_checks import check_system
-from orchestrator.doctor.trying import try_computing, try_in_container
-from orchestrator.doctor.verdict import PLACES, Diagnosis, Means, diagnose
-from orchestrator.engines import BuiltImage
+from orchestrator.doctor.trying import try_computing
+from orchestrator.doctor.verdict import Diagnosis, diagnose
 from orchestrator.engines.docker import DockerEngine
-from orchestrator.errors import ConfigurationError, HostError, UsageError
+from orchestrator.errors import HostError
 from orchestrator.fleet.remote import RemoteMachine
-from orchestrator.hardware import Gpu
-from orchestrator.specs import Image
 from orchestrator.workbench import Workbench
 
 # What read_system and read_conditions look at.
@@ -56,28 +54,18 @@ FIND_PROGRAMS = f"PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v {' '.jo
 
 
 @dataclass(frozen=True, kw_only=True)
-class _There:
-    """What was collected before anything is tried."""
+class _There(Collected):
+    """And how it is asked, and what makes its times steady or not."""
 
-    bench: Workbench
     host: RemoteMachine
-    system: System
     conditions: Conditions
-    gpu: Gpu | None  # the one that is tried
-    catalog: tuple[Image, ...]
-    engine: DockerEngine
-    reach: Reach
-    docker: Docker | None
-    built: tuple[BuiltImage, ...]
-
-    @property
-    def before_gpu(self) -> str:
-        """The step that failed where there is no GPU to try."""
-        return MIG if self.host.machine.gpus else DRIVER
 
 
-def examine_away(bench: Workbench, host: RemoteMachine) -> Diagnosis:
-    """Look at everything that studies need there. Starts containers only where there is a GPU, and pulls nothing."""
+def examine_away(bench: Workbench, host: RemoteMachine, *, is_online: bool) -> Diagnosis:
+    """Look at everything that studies need there. Starts containers only where there is a GPU, and pulls nothing.
+
+    is_online: ask indexes and registries too.
+    """
     there = _look(bench, host)
     found = "answers; all below but buildx, which is needed here, is said of it"
     checks = (
@@ -85,7 +73,10 @@ def examine_away(bench: Workbench, host: RemoteMachine) -> Diagnosis:
         *_path(there),
         *check_system(host.machine, there.conditions, there.system),
     )
-    return diagnose((*checks, *_suite(there)), _means(there), bench.options.device)
+    if there.docker is not None:
+        checks = (*checks, *check_default_suite(there, there.engine, there.built, is_online=is_online))
+    on_gpu = (there.engine.name,) if there.gpu is not None and fitting(there.catalog, there.gpu) else ()
+    return diagnose(checks, collect_means(there, on_gpu), bench.options.device)
 
 
 def _look(bench: Workbench, host: RemoteMachine) -> _There:
@@ -152,50 +143,4 @@ def _path(there: _There) -> Iterator[Check]:
         return
     toolkit = check_toolkit(gpu, docker, system) if gpu else not_reached(TOOLKIT, there.before_gpu)
     yield toolkit
-    yield from _try_gpu(there, toolkit)
-
-
-def _try_gpu(there: _There, toolkit: Check) -> Iterator[Check]:
-    gpu, docker = there.gpu, there.docker
-    if gpu is not None and docker is not None and toolkit.is_good:
-        computing = choose_image(there.built, gpu)
-        image = computing or next(iter(there.built), find_base(docker, there.catalog, there.bench.settings.mirrors))
-        yield from try_in_container(there.engine, gpu, image, computing)
-        return
-    after = there.before_gpu if gpu is None else TOOLKIT if docker else ENGINE
-    for name in (SIGHT, CUDA, FRAMEWORK["cuda"]):
-        yield not_reached(name, after)
-
-
-def _suite(there: _There) -> Iterator[Check]:
-    """What the default suite finds there."""
-    bench, gpu = there.bench, there.gpu
-    try:
-        suite = find_suite(bench.project, bench.settings.suite)
-        images = find_study(bench.project, suite).images
-    except (UsageError, ConfigurationError) as error:
-        yield suite_is_wrong(str(error))
-        return
-    if there.docker is None:
-        return
-    targets = runnable(images, there.engine, gpu)
-    where = f"its {'GPU' if gpu else 'CPU'} {PLACES[there.engine.name]}"
-    yield check_suite(suite.name, images, targets, where)
-    if gpu is not None:
-        yield check_driver_age(gpu, images, suite.name, there.system)
-    built = {one.target.name for one in there.built}
-    cost = bench.cost_of([target for target in targets if target.name not in built])
-    away = there.host.disk(there.docker.engine.storage)
-    yield check_disk(cost, suite.name, bench.settings.cache, None, away)
-
-
-def _means(there: _There) -> Means:
-    gpu = there.gpu
-    return Means(
-        has_built=bool(there.built),
-        has_gpu=bool(there.host.machine.gpus) or there.system.nvidia_cards > 0,
-        gpu=gpu.name if gpu else "",
-        on_gpu=frozenset({there.engine.name} if gpu is not None and fitting(there.catalog, gpu) else ()),
-        has_quickstart="quickstart" in {path.stem for path in list_suites(there.bench.project)},
-        host=there.host.name,
-    )
+    yield from try_gpu(there, toolkit, lambda after: not_reached(FRAMEWORK["cuda"], after))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.catalog import find_study, find_suite, list_suites, load_images
+from orchestrator.catalog import load_images
 from orchestrator.devices import computable
 from orchestrator.doctor.away import examine_away
 from orchestrator.doctor.checks import Check, is_good, not_reached
@@ -16,27 +16,25 @@ from orchestrator.doctor.engine_checks import (
     check_toolkit,
 )
 from orchestrator.doctor.engine_facts import read_buildx, read_docker
-from orchestrator.doctor.facts import Docker, Reach, System
-from orchestrator.doctor.gpu_checks import DRIVER, MIG, check_driver, check_driver_age, check_mig, check_state
+from orchestrator.doctor.gpu_checks import check_driver, check_mig, check_state
 from orchestrator.doctor.gpu_state import read_state
-from orchestrator.doctor.local_images import built_in_folders, built_on_docker, choose_image, find_base
-from orchestrator.doctor.online import check_online
-from orchestrator.doctor.probing import CUDA, FRAMEWORK, HOST_CUDA, SIGHT
-from orchestrator.doctor.suite_checks import check_disk, check_suite, check_venv, fitting, runnable, suite_is_wrong
+from orchestrator.doctor.local_images import built_in_folders, built_on_docker, choose_image
+from orchestrator.doctor.probing import FRAMEWORK, HOST_CUDA
+from orchestrator.doctor.steps import Collected, check_default_suite, collect_means, try_gpu
+from orchestrator.doctor.suite_checks import check_venv, fitting, runnable
 from orchestrator.doctor.system import read_conditions, read_system
 from orchestrator.doctor.system_checks import check_system
-from orchestrator.doctor.trying import try_computing, try_here, try_in_container
-from orchestrator.doctor.verdict import PLACES, Diagnosis, Means, diagnose
+from orchestrator.doctor.trying import try_computing, try_here
+from orchestrator.doctor.verdict import Diagnosis, diagnose
 from orchestrator.engines import BuiltImage
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.venv import VenvEngine
-from orchestrator.errors import ConfigurationError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.fleet.remote import RemoteMachine
 from orchestrator.hardware import Gpu
 from orchestrator.interpreters import list_interpreters
 from orchestrator.nvml import read_users, why_no_gpu
 from orchestrator.options import DEVICES
-from orchestrator.specs import Image
 from orchestrator.workbench import Workbench
 
 
@@ -49,32 +47,19 @@ def examine(bench: Workbench, *, is_online: bool) -> Diagnosis:
     if device not in DEVICES:
         raise UsageError(f"--device {device}: unknown device. Known: {', '.join(DEVICES)}.")
     if isinstance(bench.host, RemoteMachine):
-        return examine_away(bench, bench.host)
+        return examine_away(bench, bench.host, is_online=is_online)
     here = _look(bench)
     checks = (*_path(here), *_state_of_gpus(here), *check_system(bench.machine, read_conditions(), here.system))
     checks = (*checks, *_suite(here, checks, is_online=is_online))
-    return diagnose(checks, _means(here), device)
+    return diagnose(checks, collect_means(here, _engines_on_gpu(here)), device)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Here:
-    """What was collected before anything is tried."""
+class _Here(Collected):
+    """And what this machine has without containers."""
 
-    bench: Workbench
-    system: System
-    gpu: Gpu | None  # the one that is tried
-    catalog: tuple[Image, ...]
-    engine: DockerEngine
     venv: VenvEngine
-    reach: Reach
-    docker: Docker | None
-    built: tuple[BuiltImage, ...]  # on the engine
     environments: tuple[BuiltImage, ...]  # of the venv engine
-
-    @property
-    def before_gpu(self) -> str:
-        """The step that failed where there is no GPU to try."""
-        return MIG if self.bench.machine.gpus else DRIVER
 
 
 def _look(bench: Workbench) -> _Here:
@@ -113,23 +98,13 @@ def _path(here: _Here) -> Iterator[Check]:
     if for_gpu:
         toolkit = check_toolkit(gpu, docker, system) if gpu else not_reached(TOOLKIT, here.before_gpu)
         yield toolkit
-        yield from _try_gpu(here, toolkit, in_process)
+        yield from try_gpu(
+            here,
+            toolkit,
+            lambda after: _compute(here, gpu) if gpu and in_process.is_good else not_reached(FRAMEWORK["cuda"], after),
+        )
     else:
         yield _compute(here, None)
-
-
-def _try_gpu(here: _Here, toolkit: Check, in_process: Check) -> Iterator[Check]:
-    """Try the GPU in a container; where that cannot be, in a virtual environment."""
-    gpu, docker = here.gpu, here.docker
-    if gpu is not None and docker is not None and toolkit.is_good:
-        computing = choose_image(here.built, gpu)
-        image = computing or next(iter(here.built), find_base(docker, here.catalog, here.bench.settings.mirrors))
-        yield from try_in_container(here.engine, gpu, image, computing)
-        return
-    after = here.before_gpu if gpu is None else TOOLKIT if docker else ENGINE
-    yield not_reached(SIGHT, after)
-    yield not_reached(CUDA, after)
-    yield _compute(here, gpu) if gpu and in_process.is_good else not_reached(FRAMEWORK["cuda"], after)
 
 
 def _compute(here: _Here, gpu: Gpu | None) -> Check:
@@ -149,37 +124,12 @@ def _state_of_gpus(here: _Here) -> Iterator[Check]:
 
 def _suite(here: _Here, checks: Sequence[Check], *, is_online: bool) -> Iterator[Check]:
     """What the default suite finds here, on the engine that would be taken."""
-    bench, gpu = here.bench, here.gpu
     in_venv = runnable(here.catalog, here.venv, None)
-    yield check_venv(here.venv, list_interpreters(bench.env), len(in_venv), len(here.catalog))
-    try:
-        suite = find_suite(bench.project, bench.settings.suite)
-        images = find_study(bench.project, suite).images
-    except (UsageError, ConfigurationError) as error:
-        yield suite_is_wrong(str(error))
-        return
-    engine, built = (here.engine, here.built) if is_good(checks, ENGINE) else (here.venv, here.environments)
-    targets = runnable(images, engine, gpu)
-    where = f"the {'GPU' if gpu else 'CPU'} {PLACES[engine.name]}"
-    yield check_suite(suite.name, images, targets, where)
-    if gpu is not None:
-        yield check_driver_age(gpu, images, suite.name, here.system)
-    there = {one.target.name for one in built}
-    cost = bench.cost_of([target for target in targets if target.name not in there])
-    yield check_disk(cost, suite.name, bench.settings.cache, engine.storage())
-    if is_online:
-        yield from check_online(targets, engine, bench.wheelhouse)
-
-
-def _means(here: _Here) -> Means:
-    gpus = here.bench.machine.gpus
-    return Means(
-        has_built=bool(here.built),
-        has_gpu=bool(gpus) or here.system.nvidia_cards > 0,
-        gpu=here.gpu.name if here.gpu else "",
-        on_gpu=frozenset(_engines_on_gpu(here)),
-        has_quickstart="quickstart" in {path.stem for path in list_suites(here.bench.project)},
-    )
+    yield check_venv(here.venv, list_interpreters(here.bench.env), len(in_venv), len(here.catalog))
+    if is_good(checks, ENGINE):
+        yield from check_default_suite(here, here.engine, here.built, is_online=is_online)
+    else:
+        yield from check_default_suite(here, here.venv, here.environments, is_online=is_online)
 
 
 def _engines_on_gpu(here: _Here) -> Iterator[str]:
