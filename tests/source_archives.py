@@ -63,6 +63,21 @@ def write_tool(folder: Path) -> Path:
     return path
 
 
+def write_numpy(folder: Path) -> Path:
+    """Write a wheel that looks like NumPy's to a Dockerfile: a module, and a library beside it."""
+    info = "numpy-2.0.dist-info"
+    path = folder / "numpy-2.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("numpy/__init__.py", "__version__ = '2.0'\n")
+        wheel.writestr("numpy/.libs/libopenblas-toy.so", "")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: numpy\nVersion: 2.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: toy\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+    return path
+
+
 def requirement(path: Path, what: str) -> str:
     """Return the line that asks for a file by its hash."""
     return f"{what} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"

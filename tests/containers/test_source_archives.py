@@ -12,11 +12,14 @@ from docker import DockerClient
 from orchestrator.engines import BuildContext, BuiltImage, Job
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.specs import Image, ImageVariant, Variant
-from tests.source_archives import TOOL, requirement, write_source, write_tool
-from tests.toy_project import bundled_pip, write_wheel
+from tests.source_archives import TOOL, requirement, write_numpy, write_source, write_tool
+from tests.toy_project import bundled_pip
 
 pytestmark = pytest.mark.docker
-DOCKERFILE = Path(__file__).parents[1] / "data" / "sources" / "Dockerfile"
+IMAGES = Path(__file__).parents[2] / "images"
+FAMILIES = sorted(
+    path.parent.name for path in IMAGES.glob("*/Dockerfile") if "build-requirements.txt" in path.read_text()
+)
 BASE = "python:3.11-slim-bookworm"
 # What lies in the image: each file but compiled modules with its hash, and what the build stage alone had.
 LOOK = b"""
@@ -24,8 +27,8 @@ import glob, hashlib, os
 for path in sorted(glob.glob("/usr/local/lib/python3.11/site-packages/**", recursive=True)):
     if os.path.isfile(path) and not path.endswith(".pyc"):
         print(os.path.basename(path), hashlib.sha256(open(path, "rb").read()).hexdigest())
-import toy, whole
-print("versions", toy.__version__, whole.__version__, toy.BUILT[0], os.path.isfile(toy.__cached__))
+import numpy, toy
+print("versions", toy.__version__, numpy.__version__, toy.BUILT[0], os.path.isfile(toy.__cached__))
 print("build stage", glob.glob("/built/*"), glob.glob("/wheels/*"))
 """
 
@@ -44,15 +47,14 @@ def engine(python_base: str) -> DockerEngine:
     return DockerEngine({BASE: python_base})
 
 
-def make_context(engine: DockerEngine, folder: Path, version: str) -> BuildContext:
+def make_context(engine: DockerEngine, folder: Path, version: str, family: str = FAMILIES[0]) -> BuildContext:
     """Make the context of an image of a source archive and a wheel."""
     wheels = folder / "wheels"
     source = write_source(wheels, "toy", "1.0", "__version__ = '1.0'\n")
-    whole = wheels / "whole-2.0-py3-none-any.whl"
-    write_wheel(whole, "whole", "2.0", "__version__ = '2.0'\n")
     shutil.copy(bundled_pip(), wheels)
-    shutil.copy(DOCKERFILE, folder)
-    (folder / "requirements.txt").write_text(requirement(source, "toy==1.0") + requirement(whole, "whole==2.0"))
+    shutil.copy(IMAGES / family / "Dockerfile", folder)
+    wheel = requirement(write_numpy(wheels), "numpy==2.0")
+    (folder / "requirements.txt").write_text(requirement(source, "toy==1.0") + wheel)
     (folder / "build-requirements.txt").write_text(requirement(write_tool(wheels), f"{TOOL}==1.0"))
     image = Image(
         family="toy",
@@ -61,7 +63,7 @@ def make_context(engine: DockerEngine, folder: Path, version: str) -> BuildConte
         released="2020-01-01",
         python="3.11.7",
         base=BASE,
-        requirements=("toy==1.0", "whole==2.0"),
+        requirements=("toy==1.0", "numpy==2.0"),
         folder=folder,
     )
     target = ImageVariant(image=image, variant=Variant(name="cpu"))
@@ -84,10 +86,11 @@ def look(engine: DockerEngine, context: BuildContext, logs: Path) -> list[str]:
     )
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_source_archive_is_installed_and_its_tools_and_archives_are_not_in_the_image(
-    engine: DockerEngine, tmp_path: Path, version: str
+    engine: DockerEngine, tmp_path: Path, version: str, family: str
 ) -> None:
-    context = make_context(engine, tmp_path / "context", version)
+    context = make_context(engine, tmp_path / "context", version, family)
 
     said = look(engine, context, tmp_path / "logs")
 
@@ -111,7 +114,7 @@ def test_two_builds_have_the_same_files_with_the_same_hashes(
     assert (tmp_path / "logs" / "bake.log").read_text().count("Created wheel for toy:") == 2
 
 
-@pytest.mark.parametrize("file", ["toy-1.0.tar.gz", "whole-2.0-py3-none-any.whl", "toy_tool-1.0-py3-none-any.whl"])
+@pytest.mark.parametrize("file", ["toy-1.0.tar.gz", "numpy-2.0-py3-none-any.whl", "toy_tool-1.0-py3-none-any.whl"])
 def test_a_flipped_bit_stops_the_build_with_the_name_of_the_file(
     engine: DockerEngine, tmp_path: Path, version: str, file: str
 ) -> None:

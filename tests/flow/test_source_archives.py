@@ -180,6 +180,19 @@ def test_two_builds_of_a_source_archive_install_the_same(place: Place) -> None:
     assert place.engine("one").launch(one, program).log == "(1980, 1, 1)\n"
 
 
+def test_a_source_archive_at_an_address_is_built_under_the_version_that_the_row_says(place: Place) -> None:
+    archive = place.source.rename(place.root / "0123abcd.tar.gz")
+    requirement = f"toy @ {archive.as_uri()}#egg=toy-1.0"
+    place.target = replace(place.target, image=replace(place.target.image, requirements=(requirement,)))
+
+    (pin,) = place.lock().pins
+    built = place.build()
+
+    assert (pin.file, pin.what) == ("toy-1.0.tar.gz", requirement)
+    assert read_lock(place.target.lock_path).pins == (pin,)
+    assert isinstance(built, BuiltImage), built.reason
+
+
 def test_a_source_archive_that_no_index_has_any_more_is_named(place: Place) -> None:
     lock = place.lock()
     place.source.unlink()
