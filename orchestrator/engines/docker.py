@@ -173,7 +173,7 @@ class DockerEngine:
         except (DockerException, requests.RequestException) as error:
             raise EngineError(
                 f"docker: {target.image.name} needs the base image {reference}, which is neither on this engine nor "
-                f"to be had from its registry: {_text(error)}\nConnect to the registry, or name another image in "
+                f"to be had from its registry: {_text(error)}. Connect to the registry, or name another image in "
                 f'orch.toml under [mirrors]: "{target.base}" = "…".'
             ) from error
 
