@@ -201,7 +201,7 @@ def test_a_base_that_is_only_here_is_named_with_its_id(
 
 
 def test_a_base_that_cannot_be_had_names_the_mirrors(engine: DockerEngine) -> None:
-    with pytest.raises(EngineError, match=r"orch-test/nowhere:0, .*neither .*\. Connect .*\[mirrors\]: \"orch-test/nowhere:0\""):
+    with pytest.raises(EngineError, match=r"nowhere:0, .*neither .*\. Connect .*\[mirrors\]: \"orch-test/nowhere:0\""):
         engine.resolve_base(_target("1.0", base="orch-test/nowhere:0"), None)
 
 
