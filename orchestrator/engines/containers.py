@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from math import ceil
 from typing import Literal
 
@@ -116,8 +117,10 @@ def container_config(image: str, job: Job, gpu: GpuAttachment, memory_bytes: int
 
 def container_labels(job: Job) -> dict[str, str]:
     """Return the labels by which a left-over container and its volume are found again."""
-    deadline = str(int(time.time() + job.timeout_s + DEADLINE_MARGIN_S))
-    return {"orch": "1", "orch.deadline": deadline, **{f"orch.{key}": value for key, value in job.labels.items()}}
+    now_s = int(time.time())
+    deadline = str(int(now_s + job.timeout_s + DEADLINE_MARGIN_S))
+    own = {f"orch.{key}": value for key, value in job.labels.items()}
+    return {"orch": "1", "orch.created": str(now_s), "orch.deadline": deadline, **own}
 
 
 def cache_volume(cache: str) -> str:
@@ -144,18 +147,33 @@ def remove_leftovers(api: APIClient, run: str | None) -> tuple[str, ...]:
     """Remove containers and volumes of one run, or (None) all that are past their deadline; returns their names."""
     labels = ["orch=1", *([f"orch.run={run}"] if run else [])]
     containers = api.containers(all=True, filters={"label": labels})
-    old = [entry for entry in containers if run or _is_past_deadline(entry["Labels"])]
+    now_s = 0.0 if run else _to_seconds(api.info()["SystemTime"])
+    old = [entry for entry in containers if run or is_past_deadline(entry["Labels"], entry["Created"], now_s)]
     for entry in old:
         remove_container(api, entry["Id"])
     volumes = api.volumes(filters={"label": labels, "dangling": True})["Volumes"] or []
-    loose = [str(entry["Name"]) for entry in volumes if run or _is_past_deadline(entry["Labels"])]
+    loose = [
+        str(entry["Name"])
+        for entry in volumes
+        if run or is_past_deadline(entry["Labels"], _to_seconds(entry["CreatedAt"]), now_s)
+    ]
     for name in loose:
         api.remove_volume(name)
     return (*(str(entry["Names"][0]).lstrip("/") for entry in old), *loose)
 
 
-def _is_past_deadline(labels: Mapping[str, str]) -> bool:
-    return int(labels["orch.deadline"]) < time.time()
+def is_past_deadline(labels: Mapping[str, str], made_s: float, now_s: float) -> bool:
+    """Say whether a launch is past its deadline, by the clock of its engine: who launched it may have had another.
+
+    made_s, now_s: when the engine made it, and now, in seconds since 1970.
+    """
+    allowed_s = int(labels["orch.deadline"]) - float(labels.get("orch.created", made_s))
+    return made_s + allowed_s < now_s
+
+
+def _to_seconds(moment: str) -> float:
+    """Read a moment as the engine writes it."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _create_unless_there(api: APIClient, config: Mapping[str, object], name: str) -> None:
