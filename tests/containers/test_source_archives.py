@@ -17,9 +17,9 @@ from tests.toy_project import bundled_pip
 
 pytestmark = pytest.mark.docker
 IMAGES = Path(__file__).parents[2] / "images"
-FAMILIES = sorted(
-    path.parent.name for path in IMAGES.glob("*/Dockerfile") if "build-requirements.txt" in path.read_text()
-)
+DOCKERFILES = {path.parent.name: path.read_text() for path in sorted(IMAGES.glob("*/Dockerfile"))}
+# Where a Dockerfile names a source archive itself, it takes more than a toy to build it.
+FAMILIES = [name for name, text in DOCKERFILES.items() if "build-requirements.txt" in text and "pygpu" not in text]
 BASE = "python:3.11-slim-bookworm"
 # What lies in the image: each file but compiled modules with its hash, and what the build stage alone had.
 LOOK = b"""
