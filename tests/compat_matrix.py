@@ -1,4 +1,4 @@
-"""What is known of PyTorch's wheels, read without any of our own code: `tests/data/compat_matrix.csv`.
+"""What is known of the frameworks' CUDA builds, read without any of our own code: `tests/data/compat_matrix.csv`.
 
 Source of each row: its column `source`, wheels and build scripts as of November 2026. `12.0:documented` and
 `5.0:partial` PTX is claimed, or covers only a part of the kernels: it runs nothing above the native code.
@@ -22,6 +22,20 @@ GPUS = {
     "H200": (9, 0),
     "B200": (10, 0),
     "RTX 5090": (12, 0),
+}
+
+# The driver a CUDA version came with, the oldest that compiles its PTX. Source: NVIDIA, CUDA Toolkit release notes.
+OWN_DRIVERS = {
+    "8.0": "375.26",
+    "9.0": "384.81",
+    "10.0": "410.48",
+    "10.1": "418.39",
+    "11.0": "450.51.06",
+    "11.2": "460.27.03",
+    "11.8": "520.61.05",
+    "12.2": "535.54.03",
+    "12.3": "545.23.06",
+    "12.5": "555.42.02",
 }
 
 Numbers = tuple[int, ...]
@@ -48,8 +62,9 @@ class Wheel:
     def is_compiled(self, gpu: Numbers) -> bool:
         return re.fullmatch(r"\d+\.\d+", self.ptx) is not None and numbers(self.ptx) <= gpu
 
-    def starts_on(self, driver: str | None) -> bool:
-        return driver is None or numbers(driver) >= numbers(self.min_driver)
+    def floor(self, *, jit: bool) -> str:
+        """Return the lowest driver: PTX needs the one that its CUDA version came with."""
+        return max(self.min_driver, OWN_DRIVERS[self.cuda], key=numbers) if jit else self.min_driver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +77,8 @@ class Expected:
 
 
 @cache
-def read_matrix() -> tuple[Wheel, ...]:
-    """Return the wheels of PyTorch, in the order of the file."""
+def read_matrix(framework: str = "pytorch") -> tuple[Wheel, ...]:
+    """Return the builds of a framework, in the order of the file; of several PTX the highest."""
     with MATRIX.open(encoding="utf-8", newline="") as file:
         return tuple(
             Wheel(
@@ -71,11 +86,11 @@ def read_matrix() -> tuple[Wheel, ...]:
                 cuda=row["cuda"],
                 cudnn=row["cudnn"],
                 compute=tuple(row["sm_archs"].split()),
-                ptx=row["ptx"],
+                ptx=row["ptx"].split()[-1] if row["ptx"] else "",
                 min_driver=row["min_driver"],
             )
             for row in csv.DictReader(file)
-            if row["framework"] == "pytorch"
+            if row["framework"] == framework and not row["install_route"].startswith("AVOID")
         )
 
 
@@ -98,17 +113,18 @@ def newest_patches(oldest: Numbers) -> frozenset[str]:
     return frozenset(version for minor, version in newest.items() if minor >= oldest)
 
 
-def expect(version: str, gpu: str, driver: str | None) -> Expected:
+def expect(version: str, gpu: str, driver: str | None, framework: str = "pytorch") -> Expected:
     """Say what the matrix alone would choose: the newest CUDA with native code, else one that is compiled."""
     wheels = sorted(
-        (wheel for wheel in read_matrix() if wheel.version == release(version)),
+        (wheel for wheel in read_matrix(framework) if wheel.version == release(version)),
         key=lambda wheel: numbers(wheel.cuda),
     )
     native = [wheel for wheel in wheels if wheel.is_native(GPUS[gpu])]
-    compiled = [wheel for wheel in wheels if wheel.is_compiled(GPUS[gpu])]
+    compiled = [wheel for wheel in wheels if wheel not in native and wheel.is_compiled(GPUS[gpu])]
     for candidates in (native, compiled):
-        started = [wheel for wheel in candidates if wheel.starts_on(driver)]
+        jit = candidates is compiled
+        started = [wheel for wheel in candidates if driver is None or numbers(driver) >= numbers(wheel.floor(jit=jit))]
         if started:
-            return Expected(variant=started[-1].variant, jit=candidates is compiled)
-    floors = sorted((wheel.min_driver for wheel in (*native, *compiled)), key=numbers)
-    return Expected(variant=None, driver=floors[0] if floors else None)
+            return Expected(variant=started[-1].variant, jit=jit)
+    floors = [wheel.floor(jit=jit) for jit, found in ((False, native), (True, compiled)) for wheel in found]
+    return Expected(variant=None, driver=min(floors, key=numbers, default=None))
