@@ -146,8 +146,12 @@ def _build(
 
 def _prepare(engine: Engine, target: ImageVariant, workshop: Workshop, folder: Path) -> BuildContext | NotBuilt:
     """Bring one variant to the point where only the engine is needed."""
-    phase: Phase = "lock"
+    phase: Phase = "base"
     try:
+        reason = engine.unsupported_reason(target)
+        if reason is not None:
+            return NotBuilt(target=target, phase=phase, reason=reason)
+        phase = "lock"
         lock = _ensure_lock(target, workshop)
         phase = "base"
         context = replace(_describe(engine, target, lock), folder=folder / target.name)

@@ -30,6 +30,7 @@ class FakeEngine:
 
     name: str = "fake"
     says: Mapping[str, object] = field(default_factory=lambda: {"version": "1", "works": True})
+    unsupported: str = ""
     without_base: str = ""
     without_builder: bool = False
     unbuildable: str = ""
@@ -44,7 +45,7 @@ class FakeEngine:
         raise AssertionError(machine)
 
     def unsupported_reason(self, target: ImageVariant) -> str | None:
-        return None if target.name else "no name"
+        return "needs another engine" if target.image.version == self.unsupported else None
 
     def resolve_base(self, target: ImageVariant, base_digest: str | None) -> str:
         if target.image.version == self.without_base:
@@ -195,6 +196,7 @@ def test_what_is_built_is_found_and_not_built_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("engine", "phase", "reason"),
     [
+        (FakeEngine(unsupported="1.1"), "base", "needs another engine"),
         (FakeEngine(without_base="1.1"), "base", "no such base. Name a mirror."),
         (FakeEngine(unbuildable="1.1"), "build", "exit code 1"),
         (
@@ -203,7 +205,7 @@ def test_what_is_built_is_found_and_not_built_again(tmp_path: Path) -> None:
             "version 1.1 promised, 1.2 found",
         ),
     ],
-    ids=["base", "build", "health"],
+    ids=["engine", "base", "build", "health"],
 )
 def test_one_that_fails_does_not_stop_the_others(tmp_path: Path, engine: FakeEngine, phase: str, reason: str) -> None:
     targets = make_targets(tmp_path, "1.0", "1.1", "1.2")
