@@ -196,18 +196,30 @@ def test_a_fault_planted_in_pytorch_does_not_pass(
     assert [entry["check"] for entry in failed(entries) if entry["check"] == "gate_gradient"] != []
 
 
+def is_before(release: str) -> bool:
+    assert AT_HAND is not None
+    return version_key(AT_HAND[1].partition("+")[0]) < version_key(release)
+
+
+def launch_small(bench: Bench, name: str, precision: Precision) -> Launched:
+    assert AT_HAND is not None
+    return bench.launch(
+        reduced(bench.benchmark("lstm_asr"), name, **SMALL), AT_HAND[0],
+        implementation="cudnn_lstm", version=AT_HAND[1], mode="gate", protocol=replace(QUICK, precision=precision),
+    )  # fmt: skip
+
+
+def compare(bench: Bench, launched: Launched, name: str, precision: Precision) -> Entries:
+    benchmark = reduced(bench.benchmark("lstm_asr"), name, **SMALL)
+    return held_against(bench, benchmark, "cudnn_lstm", launched, precision)
+
+
 @needs_torch
 @pytest.mark.parametrize("name", ["1x320/CE-short", "4x320/CE-long"])
 def test_mixed_precision_passes_within_its_own_limits_or_is_not_there(bench: Bench, name: str) -> None:
-    assert AT_HAND is not None
-    protocol = replace(QUICK, precision="amp")
+    launched = launch_small(bench, name, "amp")
 
-    launched = bench.launch(
-        reduced(bench.benchmark("lstm_asr"), name, **SMALL), AT_HAND[0],
-        implementation="cudnn_lstm", version=AT_HAND[1], mode="gate", protocol=protocol,
-    )  # fmt: skip
-
-    if version_key(AT_HAND[1].partition("+")[0]) < version_key("1.10"):
+    if is_before("1.10"):
         assert launched.report.failure is not None
         assert (launched.report.status, launched.report.failure.kind) == ("unsupported", "Unsupported")
     else:
@@ -215,9 +227,27 @@ def test_mixed_precision_passes_within_its_own_limits_or_is_not_there(bench: Ben
         assert failed(compare(bench, launched, name, "ieee")) != []
 
 
-def compare(bench: Bench, launched: Launched, name: str, precision: Precision) -> Entries:
-    benchmark = reduced(bench.benchmark("lstm_asr"), name, **SMALL)
-    return held_against(bench, benchmark, "cudnn_lstm", launched, precision)
+@needs_torch
+def test_tf32_is_set_and_read_back_or_is_not_there(bench: Bench) -> None:
+    launched = launch_small(bench, "1x320/CE-short", "tf32")
+
+    if is_before("1.7"):
+        assert launched.report.failure is not None
+        assert (launched.report.status, launched.report.failure.kind) == ("unsupported", "Unsupported")
+    else:
+        assert launched.report.environment is not None
+        assert "matmul" in str(launched.report.environment.flags["tf32"])
+
+
+@needs_torch
+def test_what_was_set_is_recorded_beside_what_the_version_had_by_default(bench: Bench) -> None:
+    launched = launch_small(bench, "1x320/CE-short", "ieee")
+
+    assert launched.report.environment is not None
+    flags = launched.report.environment.flags
+    assert (flags["precision"], flags["tf32"], flags["threads"], flags["cudnn_benchmark"]) == ("ieee", "", 1, False)
+    assert ("matmul" in str(flags["tf32_default"])) is (not is_before("1.7") and is_before("1.12"))
+    assert (flags["tf32_default"] != "") is (not is_before("1.7"))
 
 
 @needs_torch
