@@ -133,7 +133,9 @@ def test_a_lock_without_packages_is_refused_where_the_row_installs_some() -> Non
 
 def test_what_its_base_holds_already_is_locked_without_packages(tmp_path: Path) -> None:
     target = make_target(build=("setuptools==59.6.0",))
-    as_is = replace(target, variant=replace(target.variant, without_wheels=True, base="tensorflow/tensorflow:1.8.0-gpu-py3"))
+    as_is = replace(
+        target, variant=replace(target.variant, without_wheels=True, base="tensorflow/tensorflow:1.8.0-gpu-py3")
+    )
     path = tmp_path / "lock.txt"
 
     write_lock(path, replace(LOCK, base=as_is.base, pins=()))
