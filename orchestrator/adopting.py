@@ -10,8 +10,8 @@ from orchestrator import process
 from orchestrator.engines import BuiltImage, Engine
 from orchestrator.errors import ProgramError, UsageError
 from orchestrator.health import release, run_check
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.names import did_you_mean
-from orchestrator.specs import Image, ImageVariant, Variant
 
 OPTION = "--use-python"
 # What a module or an activated environment sets so that its Python finds its libraries.

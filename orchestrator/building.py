@@ -13,10 +13,10 @@ from orchestrator.errors import ConfigurationError, DiskError, EngineError, Lock
 from orchestrator.fetching import fetch_files
 from orchestrator.hardware import Disk
 from orchestrator.health import CHECK, check_image
+from orchestrator.images import ImageVariant
 from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
 from orchestrator.planning import BuildCost
 from orchestrator.resolving import lock_image
-from orchestrator.specs import ImageVariant
 from orchestrator.wheelhouse import Wheelhouse, find_installer
 
 BUILD_REQUIREMENTS = "build-requirements.txt"  # of a context: the tools that make wheels of source archives

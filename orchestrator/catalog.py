@@ -6,10 +6,11 @@ from pathlib import Path
 
 from orchestrator.definitions import load_benchmark, load_suite
 from orchestrator.errors import ConfigurationError, UsageError
+from orchestrator.images import Image
 from orchestrator.names import did_you_mean, expand_braces, in_version_range, is_pattern, matches, version_key
 from orchestrator.rows import load_versions
 from orchestrator.shipped import shipped_folders
-from orchestrator.specs import Benchmark, Image, Selection, Suite
+from orchestrator.specs import Benchmark, Selection, Suite
 from orchestrator.yaml_lines import shown_path
 
 OLDEST = "oldest"  # the baseline where a suite names no image

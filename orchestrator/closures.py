@@ -24,10 +24,10 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from orchestrator.errors import LockError
+from orchestrator.images import ImageVariant
 from orchestrator.index_files import NOT_ANSWERED, IndexFile, list_files, with_hash, with_sizes
 from orchestrator.indexes import Indexes
 from orchestrator.locking import ARCHIVES, Pin
-from orchestrator.specs import ImageVariant
 from orchestrator.wheel_tags import WHEEL, best_wheel
 
 ADVICE = (

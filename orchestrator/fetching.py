@@ -9,11 +9,11 @@ from pathlib import Path
 
 from orchestrator import process
 from orchestrator.errors import LockError, WheelError
+from orchestrator.images import ImageVariant
 from orchestrator.index_files import NOT_ANSWERED, IndexFile, download, list_files
 from orchestrator.indexes import PIP, Indexes, read_indexes
 from orchestrator.locking import Lock, Pin, read_lock
 from orchestrator.resolving import exact, find_hashes
-from orchestrator.specs import ImageVariant
 from orchestrator.wheel_tags import PLATFORMS, abi
 from orchestrator.wheelhouse import Wheelhouse, sha256_of
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from orchestrator.engines import BuiltImage, Engine, Job
-from orchestrator.specs import ImageVariant
+from orchestrator.images import ImageVariant
 
 CHECK = "check.py"
 _TIMEOUT_S = 600.0

@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from orchestrator import console
 from orchestrator.catalog import list_suites, load_benchmarks, load_images
+from orchestrator.images import ImageVariant
 from orchestrator.locking import is_locked
 from orchestrator.planning import Estimate
-from orchestrator.specs import ImageVariant
 from orchestrator.store import list_runs
 from orchestrator.workbench import PlannedStudy, Workbench
 from orchestrator.yaml_lines import shown_path

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from orchestrator.errors import ConfigurationError, LockError
-from orchestrator.specs import ImageVariant
+from orchestrator.images import ImageVariant
 from orchestrator.wheel_tags import WHEEL
 
 HEADER = ("image", "python", "base", "base_digest", "bytes", "date")

@@ -7,14 +7,13 @@ from functools import cached_property
 
 from orchestrator.errors import NothingSelectedError, UsageError
 from orchestrator.hardware import Gpu
+from orchestrator.images import Image, ImageVariant
 from orchestrator.names import did_you_mean, matches, version_key
 from orchestrator.specs import (
     Benchmark,
     Cell,
     Configuration,
     Device,
-    Image,
-    ImageVariant,
     Implementation,
     Protocol,
     Selection,

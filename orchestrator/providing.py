@@ -10,11 +10,11 @@ from orchestrator.catalog import load_images, match_images, select_images
 from orchestrator.engines import BuiltImage
 from orchestrator.errors import Exit, LockError, NothingSelectedError, UsageError, WheelError
 from orchestrator.fetching import fetch_files
+from orchestrator.images import Image, ImageVariant
 from orchestrator.locking import is_locked
 from orchestrator.names import did_you_mean
 from orchestrator.planning import require_cells
 from orchestrator.resolving import lock_image
-from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import choose_variant
 from orchestrator.workbench import Workbench
 

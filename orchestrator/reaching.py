@@ -10,9 +10,9 @@ from orchestrator.engines import Engine
 from orchestrator.errors import EngineError, LockError
 from orchestrator.fetching import is_reachable
 from orchestrator.hardware import Gpu
+from orchestrator.images import Image, ImageVariant
 from orchestrator.locking import is_locked
 from orchestrator.resolving import resolve
-from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
 from orchestrator.wheelhouse import Wheelhouse
 

@@ -14,10 +14,10 @@ from uv import find_uv_bin
 from orchestrator import process
 from orchestrator.closures import ADVICE, look_up
 from orchestrator.errors import LockError
+from orchestrator.images import ImageVariant
 from orchestrator.index_files import IndexFile, with_sizes
 from orchestrator.indexes import Indexes, read_indexes
 from orchestrator.locking import Lock, Pin, write_lock
-from orchestrator.specs import ImageVariant
 from orchestrator.wheel_tags import GLIBC, best_wheel
 
 _TIMEOUT_S = 300.0

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+from orchestrator.images import Image, Variant
 from orchestrator.loading import build
 from orchestrator.names import version_key
-from orchestrator.specs import Image, Variant
 from orchestrator.yaml_lines import Node, read_yaml, shown_path
 
 

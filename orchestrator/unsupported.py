@@ -1,7 +1,8 @@
 """Which cells an implementation or a configuration cannot make, as its benchmark says it."""
 
+from orchestrator.images import Image
 from orchestrator.names import in_version_range, matches
-from orchestrator.specs import Configuration, Device, Image, Implementation, Unsupported
+from orchestrator.specs import Configuration, Device, Implementation, Unsupported
 
 
 def why_unsupported(

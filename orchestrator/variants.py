@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from orchestrator.gpus import TOOLKIT_DRIVERS
 from orchestrator.hardware import Gpu
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.names import version_key
-from orchestrator.specs import Image, ImageVariant, Variant
 
 Capability = tuple[int, int]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from packaging.markers import Marker
 
 from orchestrator.errors import ConfigurationError, LockError
+from orchestrator.images import ImageVariant
 from orchestrator.locking import Lock, Pin, read_lock, read_pins
-from orchestrator.specs import ImageVariant
 
 
 @dataclass(frozen=True, kw_only=True)

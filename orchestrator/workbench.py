@@ -26,6 +26,7 @@ from orchestrator.fleet import Slot
 from orchestrator.fleet.hosts import Host, open_host
 from orchestrator.fleet.local import make_slots
 from orchestrator.hardware import Machine
+from orchestrator.images import Image, ImageVariant
 from orchestrator.locking import is_locked
 from orchestrator.options import Options
 from orchestrator.planning import (
@@ -39,7 +40,6 @@ from orchestrator.planning import (
     estimate_build,
     plan_cells,
 )
-from orchestrator.specs import Image, ImageVariant
 from orchestrator.targeting import find_target
 from orchestrator.wheelhouse import Wheelhouse
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.definitions import load_benchmark
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.loading import parse_gate, parse_report
 from orchestrator.records import Report
-from orchestrator.specs import Benchmark, Cell, Image, ImageVariant, Protocol, Scalar, Variant
+from orchestrator.specs import Benchmark, Cell, Protocol, Scalar
 from orchestrator.workloads import job_content, launch_files
 
 SHIPPED = Path(__file__).parents[1] / "suites" / "benchmarks"

@@ -12,10 +12,11 @@ from orchestrator.fleet import Slot
 from orchestrator.fleet.hosts import Watcher
 from orchestrator.fleet.local import LocalFleet, make_slots
 from orchestrator.hardware import Disk, Gpu, GpuUsers, Machine
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.machine import choose_cpus
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.records import SuiteKeys
-from orchestrator.specs import Benchmark, Cell, Configuration, Image, ImageVariant, Implementation, Protocol, Variant
+from orchestrator.specs import Benchmark, Cell, Configuration, Implementation, Protocol
 from orchestrator.telemetry import Watch
 
 MACHINE = Machine(id="sha256:m", cpu="A CPU", cores=2, cpus=(0, 1), memory_bytes=2**30, kernel="6.1")

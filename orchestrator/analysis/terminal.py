@@ -9,7 +9,7 @@ from orchestrator import console
 from orchestrator.analysis import texts
 from orchestrator.analysis.columns import version_order
 from orchestrator.analysis.comparison import Comparison, Entry, PublishedEntry, Row, Table
-from orchestrator.specs import framework_version
+from orchestrator.images import framework_version
 
 STYLES = {"faster": "green", "slower": "red", "inconclusive": "yellow", "not comparable": "yellow"}
 WIDE = 10_000

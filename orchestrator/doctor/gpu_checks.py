@@ -9,8 +9,8 @@ from orchestrator.doctor.checks import Advice, Check, State, not_reached
 from orchestrator.doctor.facts import GpuState, System
 from orchestrator.doctor.packages import as_root, install_driver
 from orchestrator.hardware import Gpu, GpuUsers
+from orchestrator.images import Image
 from orchestrator.remedies import find_remedy
-from orchestrator.specs import Image
 from orchestrator.variants import Choice, choose_variant
 
 DRIVER, MIG = "GPU driver", "MIG"

@@ -10,8 +10,8 @@ from orchestrator.doctor.probing import PROBE
 from orchestrator.engines import BuiltImage, Engine
 from orchestrator.engines.images import FINAL
 from orchestrator.hardware import Gpu
+from orchestrator.images import Image, ImageVariant
 from orchestrator.names import version_key
-from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
 
 

@@ -8,8 +8,8 @@ from orchestrator import console
 from orchestrator.doctor.checks import Advice, Check, State
 from orchestrator.engines import Engine
 from orchestrator.errors import EngineError
+from orchestrator.images import ImageVariant
 from orchestrator.reaching import reachable_bytes
-from orchestrator.specs import ImageVariant
 from orchestrator.wheelhouse import Wheelhouse
 
 AT_ONCE = 4  # they wait for the network

@@ -10,8 +10,9 @@ from orchestrator.doctor.facts import GpuReport
 from orchestrator.engines import BuiltImage, Engine, Job, Outcome
 from orchestrator.errors import EngineError
 from orchestrator.hardware import Gpu
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.remedies import find_remedy
-from orchestrator.specs import Device, Image, ImageVariant, Variant
+from orchestrator.specs import Device
 
 HOST_CUDA, SIGHT, CUDA = "CUDA on this machine", "GPU in a container", "CUDA in an image"
 FRAMEWORK = {"cpu": "framework on the CPU", "cuda": "framework on the GPU"}

@@ -18,7 +18,7 @@ from orchestrator.engines import BuiltImage, Engine
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.hardware import Gpu
-from orchestrator.specs import Image
+from orchestrator.images import Image
 from orchestrator.workbench import Workbench
 
 

@@ -10,10 +10,10 @@ from orchestrator.doctor.checks import Advice, Check
 from orchestrator.engines import Engine
 from orchestrator.errors import DiskError, EngineError
 from orchestrator.hardware import Disk, Gpu
+from orchestrator.images import Image, ImageVariant
 from orchestrator.interpreters import Interpreter
 from orchestrator.locking import is_locked
 from orchestrator.planning import BuildCost
-from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
 
 VENV, SUITE, DISK = "engine venv", "default suite", "free disk"
@@ -70,7 +70,7 @@ def check_disk(cost: BuildCost, suite: str, cache: Path, storage: Path | None, a
 
     storage: of the engine; None where it is not to be seen from here. away: the disk it is on, on another machine.
     """
-    places = {cache} if storage is None or storage.is_relative_to(cache) else {cache, storage}
+    places = {cache} if storage is None or away or storage.is_relative_to(cache) else {cache, storage}
     disks: dict[int, list[Path]] = {}
     for place in sorted(places):
         disks.setdefault(_existing(place).stat().st_dev, []).append(place)

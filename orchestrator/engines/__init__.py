@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from orchestrator.hardware import Gpu, Machine
-from orchestrator.specs import ImageVariant
+from orchestrator.images import ImageVariant
 
 # What comes out of a launch is untrusted: larger outputs are cut off with an error.
 OUTPUT_AT_MOST_BYTES = 64 * 2**20

@@ -34,8 +34,8 @@ from orchestrator.engines.links import DIRECT, Link
 from orchestrator.engines.persisting import Conversation
 from orchestrator.errors import EngineError
 from orchestrator.hardware import Gpu, Machine
+from orchestrator.images import ImageVariant
 from orchestrator.remedies import find_remedy
-from orchestrator.specs import ImageVariant
 
 T = TypeVar("T")
 

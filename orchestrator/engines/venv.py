@@ -17,8 +17,8 @@ from orchestrator.engines.exchange import fetch_outputs, put_inputs
 from orchestrator.engines.local_process import kill_marked, run_program
 from orchestrator.errors import EngineError, ProgramError
 from orchestrator.hardware import Gpu, Machine
+from orchestrator.images import ImageVariant
 from orchestrator.interpreters import Interpreter, find_interpreter
-from orchestrator.specs import ImageVariant
 
 _BUILD_TIMEOUT_S = 3600.0
 _MARKER = "orch-image.txt"  # digest, base, inputs, lock

@@ -16,7 +16,7 @@ from orchestrator.engines import BuildContext, BuiltImage, Job
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.images import remove_half_made
 from orchestrator.errors import EngineError
-from orchestrator.specs import Image, ImageVariant, Variant
+from orchestrator.images import Image, ImageVariant, Variant
 
 pytestmark = pytest.mark.docker
 FAMILIES = Path(__file__).parents[2] / "images"

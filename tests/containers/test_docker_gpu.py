@@ -10,7 +10,7 @@ from orchestrator.engines import BuiltImage, Job
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.errors import EngineError
 from orchestrator.hardware import Gpu
-from orchestrator.specs import Image, ImageVariant, Variant
+from orchestrator.images import Image, ImageVariant, Variant
 from tests.cdi import listed, listing
 
 pytestmark = pytest.mark.docker

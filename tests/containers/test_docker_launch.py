@@ -19,7 +19,7 @@ from orchestrator.engines.attachments import NO_GPU
 from orchestrator.engines.containers import cache_volume, container_config, memory_limit
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.errors import EngineError
-from orchestrator.specs import Image, ImageVariant, Variant
+from orchestrator.images import Image, ImageVariant, Variant
 
 pytestmark = pytest.mark.docker
 MIB = 2**20

@@ -17,7 +17,7 @@ from orchestrator.engines import BuiltImage
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.errors import Exit
 from orchestrator.hardware import Gpu
-from orchestrator.specs import ImageVariant, Variant
+from orchestrator.images import ImageVariant, Variant
 from tests.nvidia_driver import GPU_0, HAS_COMPILER, compile_library, make_driver
 from tests.toy_project import Ended, Toy, edit, make_toy
 

@@ -11,7 +11,7 @@ from docker import DockerClient
 
 from orchestrator.engines import BuildContext, BuiltImage, Job
 from orchestrator.engines.docker import DockerEngine
-from orchestrator.specs import Image, ImageVariant, Variant
+from orchestrator.images import Image, ImageVariant, Variant
 from tests.source_archives import TOOL, requirement, write_numpy, write_source, write_tool
 from tests.toy_project import bundled_pip
 

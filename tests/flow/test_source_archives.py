@@ -19,9 +19,9 @@ from orchestrator.engines import BuiltImage, Job
 from orchestrator.engines.venv import VenvEngine
 from orchestrator.errors import LockError, WheelError
 from orchestrator.fetching import fetch_files, is_reachable
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.locking import Lock, read_lock
 from orchestrator.resolving import lock_image
-from orchestrator.specs import Image, ImageVariant, Variant
 from orchestrator.wheelhouse import Wheelhouse
 from tests.source_archives import TOOL, write_source, write_tool
 from tests.toy_project import bundled_pip, write_installers

@@ -20,9 +20,9 @@ from orchestrator.engines import LOG_AT_MOST_BYTES, BuiltImage, Job, Outcome
 from orchestrator.engines.venv import VenvEngine
 from orchestrator.errors import EngineError, LockError
 from orchestrator.fetching import fetch_files, is_reachable
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.locking import read_lock
 from orchestrator.resolving import lock_image
-from orchestrator.specs import Image, ImageVariant, Variant
 from orchestrator.wheelhouse import Wheelhouse
 
 PYTHON = ".".join(str(part) for part in sys.version_info[:3])

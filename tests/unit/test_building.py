@@ -12,9 +12,9 @@ from orchestrator.building import NotBuilt, Workshop, build_images, check_space,
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.errors import ConfigurationError, DiskError, EngineError, UsageError
 from orchestrator.hardware import Disk, Gpu, Machine
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.locking import Lock, Pin, read_lock, write_lock
 from orchestrator.planning import BuildCost, estimate_build
-from orchestrator.specs import Image, ImageVariant, Variant
 from orchestrator.wheelhouse import Wheelhouse
 
 WHEEL = b"content"

@@ -7,9 +7,9 @@ import pytest
 
 from orchestrator.closures import look_up
 from orchestrator.errors import LockError
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.indexes import Indexes
 from orchestrator.locking import Pin
-from orchestrator.specs import Image, ImageVariant, Variant
 
 SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.gpus import find_gpu
+from orchestrator.images import Image, ImageVariant
 from orchestrator.locking import check_lock, read_lock
 from orchestrator.rows import load_versions
-from orchestrator.specs import Image, ImageVariant
 from orchestrator.variants import Choice, choose_variant
 from tests.compat_matrix import GPUS, Expected, Wheel, expect, newest_patches, numbers, read_matrix, release
 

@@ -6,8 +6,9 @@ import pytest
 
 from orchestrator.definitions import load_benchmark, load_suite
 from orchestrator.errors import ConfigurationError
+from orchestrator.images import ImageVariant
 from orchestrator.rows import load_versions
-from orchestrator.specs import Exclusion, ImageVariant, Protocol
+from orchestrator.specs import Exclusion, Protocol
 
 SUITE = """\
 suite: convnets

@@ -9,8 +9,8 @@ from orchestrator.doctor.checks import Check
 from orchestrator.doctor.facts import Distribution, GpuState, System
 from orchestrator.doctor.gpu_checks import check_driver, check_driver_age, check_mig, check_state
 from orchestrator.hardware import Gpu, GpuProcess, GpuUsers
+from orchestrator.images import Image, Variant
 from orchestrator.sensors import GpuReading
-from orchestrator.specs import Image, Variant
 
 UBUNTU = System(distribution=Distribution(id="ubuntu", like=("debian",), version="24.04", name="Ubuntu 24.04.1 LTS"))
 H100 = Gpu(name="NVIDIA H100", compute="9.0", driver="570.86.15", uuid="GPU-a", memory_bytes=80 * 10**9, mig=False)

@@ -14,7 +14,7 @@ from orchestrator.doctor.trying import try_computing, try_here, try_in_container
 from orchestrator.engines import BuiltImage, Job, Outcome
 from orchestrator.errors import EngineError
 from orchestrator.hardware import Gpu
-from orchestrator.specs import Image, Variant
+from orchestrator.images import Image, Variant
 from tests.docker_answers import make_docker
 from tests.launches import FakeEngine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.health import judge_check, read_check, release
-from orchestrator.specs import Image, ImageVariant, Variant
+from orchestrator.images import Image, ImageVariant, Variant
 
 
 def make_target(

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.hardware import Gpu, Machine
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.keys import cell_key, comparable_key, digest
-from orchestrator.specs import Cell, Image, ImageVariant, Protocol, Variant
+from orchestrator.specs import Cell, Protocol
 
 MACHINE = Machine(id="sha256:a", cpu="A CPU", cores=2, cpus=(0, 1), memory_bytes=1, kernel="6")
 GPU = Gpu(name="NVIDIA H200", compute="9.0", driver="580.1", power_limit_w=700.0, uuid="GPU-1")

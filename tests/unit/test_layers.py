@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 LAYERS = (
-    {"__init__", "errors", "specs", "hardware", "records", "summaries", "options"},
+    {"__init__", "errors", "specs", "images", "hardware", "records", "summaries", "options"},
     {
         "process",
         "machine",

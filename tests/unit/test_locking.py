@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigurationError, LockError
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.locking import Lock, Pin, check_lock, inputs_sha256, lock_sha256, read_lock, requirements, write_lock
-from orchestrator.specs import Image, ImageVariant, Variant
 
 TORCH = Pin(
     name="torch", version="1.0.1", file="torch-1.0.1-cp36-cp36m-manylinux1_x86_64.whl", sha256="a" * 64, bytes=560

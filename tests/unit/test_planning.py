@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.errors import NothingSelectedError, UsageError
 from orchestrator.hardware import Gpu
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.planning import (
     Plan,
     Target,
@@ -22,15 +23,12 @@ from orchestrator.specs import (
     Benchmark,
     Configuration,
     Exclusion,
-    Image,
-    ImageVariant,
     Implementation,
     Profile,
     Protocol,
     Selection,
     Suite,
     Unsupported,
-    Variant,
 )
 
 CPU = Target(device="cpu")

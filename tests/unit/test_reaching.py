@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.reaching import choose_pair, one_of_each_version
-from orchestrator.specs import Image, ImageVariant, Variant
 
 
 def make_target(version: str) -> ImageVariant:

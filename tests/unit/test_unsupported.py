@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.specs import Configuration, Device, Image, Implementation, Unsupported
+from orchestrator.images import Image
+from orchestrator.specs import Configuration, Device, Implementation, Unsupported
 from orchestrator.unsupported import why_unsupported
 
 OLD = Unsupported(reason="from 2.0", versions={"pytorch": "<2.0"})

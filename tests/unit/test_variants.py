@@ -8,9 +8,9 @@ import pytest
 from orchestrator.errors import UsageError
 from orchestrator.gpus import find_gpu
 from orchestrator.hardware import Gpu
+from orchestrator.images import Image, Variant
 from orchestrator.names import version_key
 from orchestrator.rows import load_versions
-from orchestrator.specs import Image, Variant
 from orchestrator.variants import Choice, choose_variant
 
 ROOT = Path(__file__).parents[2]

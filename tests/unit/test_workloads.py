@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigurationError
-from orchestrator.specs import Benchmark, Cell, Configuration, Image, ImageVariant, Implementation, Protocol, Variant
+from orchestrator.images import Image, ImageVariant, Variant
+from orchestrator.specs import Benchmark, Cell, Configuration, Implementation, Protocol
 from orchestrator.workloads import code_sha256, expected_parameters, job_content, launch_files, probe_of
 
 
