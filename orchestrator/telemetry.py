@@ -62,7 +62,7 @@ class Watch:
         self._ready, self._ended = threading.Event(), threading.Event()
         # A driver that hangs would keep the program from ending, but for a daemon.
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
-        self._start_s = 0.0
+        self._start_s, self._end_s = 0.0, 0.0
 
     def __enter__(self) -> "Watch":
         """Start to read; the first reading lies before the block."""
@@ -74,6 +74,7 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._end_s = time.monotonic()
         self._ended.set()
         self._thread.join(self.patience_s if self._ready.is_set() else 0.0)
 
@@ -84,7 +85,7 @@ class Watch:
         believed where that is not within the block.
         """
         rows = tuple(self._rows)
-        end_s = rows[-1].time_s if rows else 0.0
+        end_s = self._end_s - self._start_s
         shifted = {phase: (begin - self._start_s, end - self._start_s) for phase, (begin, end) in windows.items()}
         inside = {phase: window for phase, window in shifted.items() if 0 <= window[0] <= window[1] <= end_s}
         foreign = len(self._foreign) if self._gpu and rows else None
