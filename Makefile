@@ -8,7 +8,7 @@ OLD_PYTHONS := $(wildcard images/steps.py images/pytorch/*.py images/tensorflow1
   orchestrator/doctor/gpu_probe.py \
   $(filter-out %/reference.py %/reference_ctc.py, $(wildcard suites/benchmarks/*/*.py))
 
-.PHONY: run test check lint bench gpu studies clean
+.PHONY: run test check lint bench gpu images-check studies clean
 
 run: $(VENV)/.installed
 	$(ORCH) run suites/quickstart.yaml $(ARGS)
@@ -30,6 +30,9 @@ bench: $(VENV)/.installed-dev
 
 gpu: $(VENV)/.installed
 	@$(BIN)/python -m tests.gpu_lane $(ARGS)
+
+images-check: $(VENV)/.installed
+	@$(BIN)/python -m tests.images_check $(ARGS)
 
 # The study's four configurations on old and new PyTorch, in containers, on the CPU: about an hour.
 studies: $(VENV)/.installed

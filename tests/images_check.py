@@ -26,6 +26,7 @@ from orchestrator.building import NotBuilt, Workshop, build_images, find_built
 from orchestrator.catalog import load_images, match_images
 from orchestrator.engines import BuiltImage, Job
 from orchestrator.errors import OrchError
+from orchestrator.fetching import fetch_files
 from orchestrator.images import Image
 from orchestrator.locking import is_locked, read_lock
 from orchestrator.options import Options
@@ -39,7 +40,7 @@ BUILD_CACHE_BYTES = 10 * 10**9  # of the builder, kept for what images share
 NETS = ("lstm", "convolution")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 IMAGES = (
-    "pytorch-{1.0.1-py27,1.0.1,1.13.1,2.0.1,2.13.0}",
+    "pytorch-{1.0.1-py27,1.0.1,1.13.1+cu117,2.0.1+cu117,2.13.0}",
     "tensorflow1-{1.8.0-py27,1.8.0,1.15.5}",
     "tensorflow2-{2.0.0,2.4.1,2.10.1,2.15.1,2.21.0}",
     "theano-{1.0.1,1.0.5}",
@@ -90,35 +91,46 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     bench = Workbench(Options(project=ROOT, engine="docker", device="cpu"), cwd=Path.cwd(), env=os.environ)
     try:
+        bench.engine.check_builder()
         known = load_images(bench.project)
         images = [image for pattern in options.images for image in match_images(known, pattern)]
-        rows = [check(bench, image, keep=options.keep) for image in images]
     except (OrchError, ValueError) as error:
         console.note(f"make images-check: {error}")
         return 3
+    rows = [check(bench, image, keep=options.keep) for image in images]
     console.result(table(rows))
     return int(any(row.fault for row in rows))
 
 
 def check(bench: Workbench, image: Image, *, keep: bool) -> Row:
-    """Build one image and train in it; leaves nothing of what it brought, unless told to keep it."""
+    """Build one image and train in it; what fails is the row's fault and ends nothing."""
+    try:
+        return told(build_and_train(bench, image, keep=keep))
+    except OrchError as error:
+        return told(Row(name=image.name, fault=str(error)))
+
+
+def build_and_train(bench: Workbench, image: Image, *, keep: bool) -> Row:
+    """Leave nothing of what came in, unless told to keep it."""
     choice = choose_variant(image, None, is_locked)
     if not isinstance(choice, Choice):
-        return told(Row(name=image.name, fault=choice))
+        return Row(name=image.name, fault=choice)
     target = choice.target
     lock = read_lock(target.lock_path)
     missing = bench.wheelhouse.missing(lock)
     was_there = bool(find_built(bench.engine, [target]))
+    if not was_there:
+        fetch_files(bench.wheelhouse, lock, target.variant.index)  # not counted as building
     begin = time.monotonic()
     workshop = Workshop(wheelhouse=bench.wheelhouse, folder=bench.settings.cache / "build", locked_only=True)
     (built,) = build_images(bench.engine, [target], workshop)
     build_s = None if was_there else time.monotonic() - begin
     try:
         if isinstance(built, NotBuilt):
-            return told(Row(name=target.name, download_bytes=lock.bytes, fault=f"{built.phase}: {built.reason}"))
+            return Row(name=target.name, download_bytes=lock.bytes, fault=f"{built.phase}: {built.reason}")
         size = int(docker.from_env().api.inspect_image(built.reference)["Size"])
         row = Row(name=target.name, download_bytes=lock.bytes, image_bytes=size, build_s=build_s)
-        return told(train(bench, built, row))
+        return train(bench, built, row)
     finally:
         if not keep:
             for pin in missing:
