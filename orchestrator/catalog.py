@@ -13,8 +13,6 @@ from orchestrator.shipped import shipped_folders
 from orchestrator.specs import Benchmark, Selection, Suite
 from orchestrator.yaml_lines import shown_path
 
-OLDEST = "oldest"  # the baseline where a suite names no image
-
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
@@ -83,7 +81,8 @@ def find_suite(project: Project, text: str) -> Suite:
     Raises UsageError if there is none, ConfigurationError if it is wrong.
     """
     shipped = project.suites.parent
-    candidates = (project.cwd / text, project.root / text, shipped / text, project.suites / f"{text}.yaml")
+    places = (project.cwd, project.root, shipped, *shipped_folders())
+    candidates = (place / name for place in places for name in (text, f"suites/{text}.yaml"))
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         known = [suite.stem for suite in list_suites(project)]
@@ -104,15 +103,50 @@ def find_study(project: Project, suite: Suite) -> Study:
             _add_images(chosen, match_images(known, pattern))
         except ValueError as error:
             raise ConfigurationError(f"images.{number}: {error}", file=file, line=suite.image_lines[number]) from error
-    if suite.baseline not in (OLDEST, *chosen):
-        near = did_you_mean(suite.baseline, (OLDEST, *chosen))
-        message = f"compare.baseline: must be '{OLDEST}' or an image of the suite, not '{suite.baseline}'.{near}"
-        raise ConfigurationError(message, file=file, line=suite.baseline_line)
     benchmarks = {choice.benchmark: _find_benchmark(project, choice, file) for choice in suite.selections}
     for choice in suite.selections:
         _check_selection(choice, benchmarks[choice.benchmark], file)
+        _check_unit(suite, choice, benchmarks[choice.benchmark], file)
     _check_scripts(benchmarks.values(), {image.framework for image in chosen.values()}, project.cwd)
+    _check_baseline(suite, known_baselines(suite, chosen.values(), benchmarks), file)
     return Study(suite=suite, images=sort_images(chosen.values()), benchmarks=benchmarks)
+
+
+def known_baselines(suite: Suite, images: Iterable[Image], benchmarks: Mapping[str, Benchmark]) -> tuple[str, ...]:
+    """Return what the suite's tables could be divided by: first the rule that chooses one, then those to be named."""
+    if suite.compare.across == "image":
+        return ("oldest", *(image.name for image in images))
+    systems = (
+        f"{image.name}/{implementation.name}"
+        for image in images
+        for benchmark in benchmarks.values()
+        for implementation in benchmark.implementations
+        if image.framework in implementation.frameworks
+        and any(
+            matches(implementation.name, choice.implementations)
+            for choice in suite.selections
+            if choice.benchmark == benchmark.name
+        )
+    )
+    return ("fastest", *dict.fromkeys(systems))
+
+
+def _check_unit(suite: Suite, choice: Selection, benchmark: Benchmark, file: str) -> None:
+    """Refuse a time per example where nothing says how many examples an iteration has."""
+    if suite.compare.unit != "us/example":
+        return
+    for one in benchmark.configurations:
+        if matches(one.name, choice.configurations) and type(one.parameters.get("batch")) is not int:
+            message = f"compare.unit: {one.name} of {benchmark.name} says no batch. Add it, or use ms/batch."
+            raise ConfigurationError(message, file=file, line=choice.line)
+
+
+def _check_baseline(suite: Suite, known: Sequence[str], file: str) -> None:
+    baseline = suite.compare.baseline
+    if baseline not in known:
+        what = "an image" if suite.compare.across == "image" else "a system, written image/implementation,"
+        message = f"compare.baseline: must be '{known[0]}' or {what} of the suite, not '{baseline}'."
+        raise ConfigurationError(message + did_you_mean(baseline, known), file=file, line=suite.baseline_line)
 
 
 def select_images(images: Sequence[Image], patterns: Sequence[str]) -> tuple[Image, ...]:
@@ -162,13 +196,22 @@ def _fits(image: Image, text: str) -> bool:
     return matches(image.name, (text,)) or in_version_range(image.family, image.version, text)
 
 
-def _find_benchmark(project: Project, choice: Selection, file: str) -> Benchmark:
-    path = project.suites / "benchmarks" / choice.benchmark / "benchmark.yaml"
-    if not path.is_file():
-        near = did_you_mean(choice.benchmark, [known.parent.name for known in _benchmark_files(project)])
-        message = f"benchmarks: unknown benchmark '{choice.benchmark}'.{near}"
-        raise ConfigurationError(message, file=file, line=choice.line)
+def find_benchmark(project: Project, name: str) -> Benchmark:
+    """Read a benchmark of the project, or one that `orch` was shipped with. Raises UsageError if there is none."""
+    folders = (project.suites, *(place / "suites" for place in shipped_folders()))
+    paths = [folder / "benchmarks" / name / "benchmark.yaml" for folder in folders]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        known = {path.parent.name for folder in folders for path in folder.glob("benchmarks/*/benchmark.yaml")}
+        raise UsageError(f"unknown benchmark '{name}'.{did_you_mean(name, known)}")
     return load_benchmark(path, project.cwd)
+
+
+def _find_benchmark(project: Project, choice: Selection, file: str) -> Benchmark:
+    try:
+        return find_benchmark(project, choice.benchmark)
+    except UsageError as error:
+        raise ConfigurationError(f"benchmarks: {error}", file=file, line=choice.line) from error
 
 
 def _check_selection(choice: Selection, benchmark: Benchmark, file: str) -> None:

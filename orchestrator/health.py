@@ -4,10 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 
-from orchestrator.engines import BuiltImage, Engine, Job
+from orchestrator.engines import BuiltImage, Engine, Job, Outcome
+from orchestrator.gpu_code import judge_gpu_code, read_gpu_code
 from orchestrator.images import ImageVariant
+from orchestrator.shipped import shipped_folders
 
 CHECK = "check.py"
+SCAN = "fatbins.py"  # of images/, for every family
 _TIMEOUT_S = 600.0
 _LOG_LINES = 8
 # A post-release is the same source built again, a local version (+cu113) the same source built for another CUDA.
@@ -15,12 +18,13 @@ _RELEASE = re.compile(r"\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?")
 
 
 def check_image(engine: Engine, image: BuiltImage) -> str | None:
-    """Run the family's `check.py` in an image; returns what is wrong with it, None if nothing is.
+    """Run the family's `check.py` in an image and look for GPU code; returns what is wrong with it, None if nothing is.
 
     Raises EngineError if the engine fails.
     """
     answer = run_check(engine, image)
-    return answer if isinstance(answer, str) else judge_check(image.target, answer)
+    wrong = answer if isinstance(answer, str) else judge_check(image.target, answer)
+    return wrong or _check_gpu_code(engine, image)
 
 
 def run_check(engine: Engine, image: BuiltImage) -> Mapping[str, object] | str:
@@ -30,12 +34,34 @@ def run_check(engine: Engine, image: BuiltImage) -> Mapping[str, object] | str:
     """
     script = (image.target.image.folder / CHECK).read_bytes()
     outcome = engine.launch(image, Job(argv=("python", f"in/{CHECK}"), files={CHECK: script}, timeout_s=_TIMEOUT_S))
-    if outcome.status != "exited" or outcome.exit_code != 0:
-        ended = f"exit code {outcome.exit_code}" if outcome.status == "exited" else outcome.status
-        lines = outcome.log.strip().splitlines()[-_LOG_LINES:] or ["it says nothing"]
-        tail = "\n".join(f"  {line}" for line in lines)
-        return f"{image.target.image.framework} does not start ({ended}): {lines[-1]}\n{tail}"
+    ended = _bad_end(outcome)
+    if ended:
+        return f"{image.target.image.framework} does not start {ended}"
     return read_check(outcome.files.get("check.json", b""))
+
+
+def _check_gpu_code(engine: Engine, image: BuiltImage) -> str | None:
+    """Compare the GPU code of a CUDA build's libraries with its row; a CPU build promises none, and may have some."""
+    variant = image.target.variant
+    if not variant.compute or variant.compiled_at_run_time:
+        return None
+    script = next(path for folder in shipped_folders() if (path := folder / "images" / SCAN).is_file()).read_bytes()
+    outcome = engine.launch(image, Job(argv=("python", f"in/{SCAN}"), files={SCAN: script}, timeout_s=_TIMEOUT_S))
+    ended = _bad_end(outcome)
+    if ended:
+        return f"its libraries cannot be scanned for GPU code {ended}"
+    found = read_gpu_code(outcome.files.get("gpu_code.json", b""))
+    return found if isinstance(found, str) else judge_gpu_code(variant, found)
+
+
+def _bad_end(outcome: Outcome) -> str | None:
+    """Say how a launch ended, with the last lines of its log, if not well."""
+    if outcome.status == "exited" and outcome.exit_code == 0:
+        return None
+    ended = f"exit code {outcome.exit_code}" if outcome.status == "exited" else outcome.status
+    lines = outcome.log.strip().splitlines()[-_LOG_LINES:] or ["it says nothing"]
+    tail = "\n".join(f"  {line}" for line in lines)
+    return f"({ended}): {lines[-1]}\n{tail}"
 
 
 def read_check(content: bytes) -> Mapping[str, object] | str:

@@ -17,6 +17,7 @@ class Variant:
     cuda: str | None = None
     cudnn: str | None = None
     compute: tuple[str, ...] = ()  # compute capabilities with native code, "8.6"
+    compiled_at_run_time: bool = False  # its libraries hold no native code: `compute` is what it compiles for
     ptx: str = "none"  # none | 9.0 | 5.0:partial | 12.0:documented (the last two are not relied on)
     min_driver: str | None = None  # lowest Linux driver, 525.60.13
     local_version: str | None = None  # torch==1.10.2+cu113; None: the version as the default index has it
@@ -44,6 +45,7 @@ class Image:
     requirements: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()  # oldest CUDA first, cpu last
     unavailable: str = ""  # why there is nothing to build: the system is only named, beside what was published of it
+    without_cuda: str = ""  # why no variant has CUDA, where no GPU can be had
     needs_container: bool = False  # its Dockerfile does more than install wheels
     build_requirements: tuple[str, ...] = ()  # what makes wheels of its source archives; never in the image
     platform: str = "linux/amd64"

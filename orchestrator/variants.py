@@ -9,6 +9,7 @@ from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.names import version_key
 
 Capability = tuple[int, int]
+NO_BUILD = "no CUDA build is listed for this version"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +25,13 @@ def choose_variant(image: Image, gpu: Gpu | None, locked: Callable[[ImageVariant
     """Return the variant of an image for a GPU, or for the CPU, or a sentence that says why there is none.
 
     gpu: None for the CPU; without its driver the floor is not checked. locked: whether a variant has a lock, which
-    decides on the CPU between the CPU build and a CUDA build that starts without a GPU.
+    decides between builds that would run: on a GPU the newest CUDA, on the CPU the CPU build is taken if none has one.
     Rule: native code runs on the same major with an equal or higher minor; full PTX on any higher capability; partial
     PTX counts for nothing. Source: CUDA C++ Programming Guide, "Compute Capabilities".
     """
     if image.unavailable:
         return image.unavailable
-    return _choose_for_cpu(image, locked) if gpu is None else _choose_for_gpu(image, gpu)
+    return _choose_for_cpu(image, locked) if gpu is None else _choose_for_gpu(image, gpu, locked)
 
 
 def _choose_for_cpu(image: Image, locked: Callable[[ImageVariant], bool]) -> Choice | str:
@@ -44,7 +45,7 @@ def _choose_for_cpu(image: Image, locked: Callable[[ImageVariant], bool]) -> Cho
     return Choice(target=target, note=f"CUDA build {target.variant.name} on the CPU" if target.variant.cuda else "")
 
 
-def _choose_for_gpu(image: Image, gpu: Gpu) -> Choice | str:
+def _choose_for_gpu(image: Image, gpu: Gpu, locked: Callable[[ImageVariant], bool]) -> Choice | str:
     builds = sorted(
         (one for one in image.variants if one.cuda), key=lambda one: version_key(one.cuda or ""), reverse=True
     )
@@ -52,20 +53,25 @@ def _choose_for_gpu(image: Image, gpu: Gpu) -> Choice | str:
     compiled = [build for build in builds if _is_full_ptx(build, gpu)]
     floors = [(build, build.min_driver) for build in native]
     floors += [(build, _ptx_driver(build)) for build in compiled if build not in native]
-    for build, floor in floors:
-        if floor is None or gpu.driver is None or version_key(gpu.driver) >= version_key(floor):
-            note = f"needs driver >= {floor}, not checked" if floor and gpu.driver is None else ""
-            return Choice(target=ImageVariant(image=image, variant=build), jit=build not in native, note=note)
+    choices = [
+        Choice(
+            target=ImageVariant(image=image, variant=build),
+            jit=build not in native,
+            note=f"needs driver >= {floor}, not checked" if floor and gpu.driver is None else "",
+        )
+        for build, floor in floors
+        if floor is None or gpu.driver is None or version_key(gpu.driver) >= version_key(floor)
+    ]
+    if choices:  # code for this GPU comes before code that is compiled at the start, with a lock or without
+        return min(choices, key=lambda choice: (choice.jit, not locked(choice.target)))
     if floors:
         lowest, floor = min(floors, key=lambda pair: version_key(pair[1] or "0"))
         return f"needs driver >= {floor} ({lowest.name}), found {gpu.driver}"
-    return _no_build_reason(builds, gpu)
+    return _no_build_reason(builds, gpu) if builds else image.without_cuda or NO_BUILD
 
 
 def _no_build_reason(builds: Sequence[Variant], gpu: Gpu) -> str:
-    """builds: newest first."""
-    if not builds:
-        return "no CUDA build is listed for this version"
+    """builds: newest first, at least one."""
     unknown = [build.name for build in builds if not build.compute]
     more = f"; capabilities of {', '.join(sorted(unknown))} not known" if unknown else ""
     known = [(capability(text), build) for build in builds for text in build.compute]

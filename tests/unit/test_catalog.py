@@ -183,6 +183,16 @@ def test_a_study_holds_what_its_suite_names(project: Project) -> None:
             "suites/mine.yaml:3: compare.baseline: must be 'oldest' or an image of the suite, not 'pytorch-0",
         ),
         ("title: Mine", "title: Mine\ncompare: {baseline: newest}", "suites/mine.yaml:3: compare.baseline: must be"),
+        (
+            "title: Mine",
+            "title: Mine\ncompare: {across: system, baseline: oldest}",
+            "must be 'fastest' or a system, written image/implementation, of the suite, not 'oldest'.",
+        ),
+        (
+            "title: Mine",
+            "title: Mine\ncompare: {across: system, baseline: pytorch-1.10.2/fusd}",
+            "not 'pytorch-1.10.2/fusd'. Did you mean 'pytorch-1.10.2/fused'?",
+        ),
     ],
 )
 def test_a_suite_that_names_what_is_not_there_is_an_error_with_its_line(
@@ -194,6 +204,17 @@ def test_a_suite_that_names_what_is_not_there_is_an_error_with_its_line(
         find_study(project, find_suite(project, "mine"))
 
     assert message in str(caught.value)
+
+
+def test_a_time_per_example_needs_configurations_that_say_their_batch(project: Project, tmp_path: Path) -> None:
+    write_suite(tmp_path, SUITE.replace("title: Mine", "title: Mine\ncompare: {unit: us/example}"))
+    file = tmp_path / "suites" / "benchmarks" / "lstm" / "benchmark.yaml"
+    file.write_text(BENCHMARK.replace("1x320/long: {batch: 8}", "1x320/long: {steps: 8}"), encoding="utf-8")
+
+    with pytest.raises(ConfigurationError) as caught:
+        find_study(project, find_suite(project, "mine"))
+
+    assert "mine.yaml:8: compare.unit: 1x320/long of lstm says no batch. Add it, or use ms/batch." in str(caught.value)
 
 
 def test_a_missing_script_is_an_error_only_for_the_frameworks_of_the_suite(project: Project) -> None:

@@ -1,12 +1,17 @@
 """What an image says of itself against what its row promises."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.health import judge_check, read_check, release
+from orchestrator.engines import BuiltImage, Job, Outcome
+from orchestrator.health import check_image, judge_check, read_check, release
 from orchestrator.images import Image, ImageVariant, Variant
+from tests.launches import FakeEngine
+
+ROOT = Path(__file__).parents[2]
 
 
 def make_target(
@@ -22,7 +27,7 @@ def make_target(
         base="python:3.9-slim",
         requirements=("torch==1.10.2",),
         variants=(variant,),
-        folder=Path("images/pytorch"),
+        folder=ROOT / "images" / "pytorch",
     )
     return ImageVariant(image=image, variant=variant)
 
@@ -90,3 +95,66 @@ def test_what_a_check_wrote_is_read_whole() -> None:
 
 def test_a_cuda_build_in_place_of_a_cpu_build_is_noticed() -> None:
     assert judge_check(make_target(cuda=None), said(cuda="11.3")) == "CUDA none promised, 11.3 found"
+
+
+def scanned(*native: str) -> bytes:
+    """Write what the scan of one library found."""
+    found = [{"native": list(native), "ptx": [], "count": 5}]
+    return json.dumps({"libraries": {"libtorch_cuda.so": found if native else []}}).encode()
+
+
+def check(variant: Variant, scan: Outcome) -> tuple[str | None, list[Job]]:
+    """Check an image whose check is content and whose scan ends so; returns what is wrong, and what was launched."""
+    target = replace(make_target(cuda=variant.cuda), variant=variant)
+    fine = Outcome(status="exited", exit_code=0, files={"check.json": json.dumps(said()).encode()}, log="")
+    engine = FakeEngine(answer=lambda job: scan if job.argv[1] == "in/fatbins.py" else fine)
+    image = BuiltImage(
+        target=target, reference="toy", digest="sha256:0", base="", inputs_sha256="sha256:1", lock_sha256="sha256:2"
+    )
+    return check_image(engine, image), engine.jobs
+
+
+def ends(exit_code: int = 0, log: str = "", **files: bytes) -> Outcome:
+    return Outcome(
+        status="exited", exit_code=exit_code, files={f"{name}.json": one for name, one in files.items()}, log=log
+    )
+
+
+CU113 = Variant(name="cu113", cuda="11.3", compute=("7.0", "8.0"))
+
+
+def test_a_cuda_build_is_kept_if_its_libraries_hold_what_was_promised() -> None:
+    wrong, jobs = check(CU113, ends(gpu_code=scanned("sm_70", "sm_80")))
+
+    assert wrong is None
+    assert jobs[-1].files == {"fatbins.py": (ROOT / "images" / "fatbins.py").read_bytes()}
+
+
+@pytest.mark.parametrize(
+    ("scan", "reason"),
+    [
+        (ends(gpu_code=scanned("sm_70")), "native code for 8.0 promised, not found: it has 7.0"),
+        (ends(gpu_code=scanned()), "native code for 7.0, 8.0 promised, but none of its libraries holds GPU code"),
+        (ends(), "the scan of its GPU code wrote no gpu_code.json that can be read"),
+        (
+            ends(exit_code=1, log="IOError: no"),
+            "its libraries cannot be scanned for GPU code (exit code 1): IOError: no\n  IOError: no",
+        ),
+    ],
+)
+def test_a_cuda_build_is_not_kept_if_its_libraries_do_not_hold_what_was_promised(scan: Outcome, reason: str) -> None:
+    wrong, _ = check(CU113, scan)
+
+    assert wrong == reason
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [Variant(name="cpu"), Variant(name="cu113", cuda="11.3"), replace(CU113, compiled_at_run_time=True)],
+    ids=["of the CPU", "of unknown capabilities", "compiled at run time"],
+)
+def test_who_promises_no_native_code_is_not_scanned(variant: Variant) -> None:
+    wrong, jobs = check(variant, ends())
+
+    assert wrong is None
+    assert [job.argv for job in jobs] == [("python", "in/check.py")]

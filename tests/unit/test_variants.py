@@ -152,6 +152,12 @@ def test_an_image_without_cuda_builds_says_so_on_a_gpu() -> None:
     assert choose_variant(image, Gpu(name="g", compute="7.0"), never) == "no CUDA build is listed for this version"
 
 
+def test_why_there_is_no_cuda_build_is_the_reason_where_the_row_says_it() -> None:
+    image = replace(make_image(Variant(name="cpu")), without_cuda="it compiles for the CPU only")
+
+    assert choose_variant(image, Gpu(name="g", compute="7.0"), never) == "it compiles for the CPU only"
+
+
 @pytest.mark.parametrize(
     ("locked", "expected"),
     [
@@ -219,3 +225,20 @@ def test_a_driver_that_is_no_version_is_a_usage_error(driver: str) -> None:
 def test_a_gpu_that_only_comes_with_an_arm64_host_is_not_planned_for(name: str) -> None:
     with pytest.raises(UsageError, match="unknown GPU"):
         find_gpu(name)
+
+
+@pytest.mark.parametrize(
+    ("locked", "expected"),
+    [((), "cu128"), (("cu118",), "cu118"), (("cu118", "cu128"), "cu128"), (("cu90",), "cu128")],
+    ids=["none: the newest", "the only one", "both: the newest", "one that would be compiled from PTX: not"],
+)
+def test_of_the_builds_for_a_gpu_one_with_a_lock_is_taken(locked: tuple[str, ...], expected: str) -> None:
+    image = make_image(
+        Variant(name="cu90", cuda="9.0", compute=("7.0",), ptx="7.0"),
+        Variant(name="cu118", cuda="11.8", compute=("9.0",)),
+        Variant(name="cu128", cuda="12.8", compute=("9.0",)),
+    )
+
+    choice = choose_variant(image, Gpu(name="g", compute="9.0"), lambda target: target.variant.name in locked)
+
+    assert chosen(choice) == expected
