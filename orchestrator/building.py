@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,17 +10,15 @@ from typing import Literal
 from orchestrator import console
 from orchestrator.engines import BuildContext, BuiltImage, Engine
 from orchestrator.engines.claims import Claim, remove_leftovers
-from orchestrator.errors import ConfigurationError, DiskError, EngineError, LockError, UsageError, WheelError
+from orchestrator.errors import ConfigurationError, EngineError, LockError, WheelError
 from orchestrator.fetching import fetch_files
-from orchestrator.hardware import Disk
 from orchestrator.health import CHECK, check_image
 from orchestrator.images import ImageVariant
 from orchestrator.locking import Lock, check_lock, inputs_sha256, lock_sha256, read_lock, requirements
-from orchestrator.planning import BuildCost
-from orchestrator.resolving import lock_image
 from orchestrator.wheelhouse import Wheelhouse, find_installer
 
 BUILD_REQUIREMENTS = "build-requirements.txt"  # of a context: the tools that make wheels of source archives
+CHECKED_AT_ONCE = 2
 Phase = Literal["resolve", "lock", "base", "fetch", "build", "health"]
 
 
@@ -38,7 +37,6 @@ class Workshop:
 
     wheelhouse: Wheelhouse
     folder: Path  # contexts/ while a build lasts, logs/
-    locked_only: bool = False  # never resolve: an image without a lock is not built
     say: Callable[[str], None] = console.note
 
 
@@ -47,7 +45,7 @@ def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, 
     found = {}
     for target in targets:
         try:
-            image = engine.find(_describe(engine, target, _read_current_lock(target)))
+            image = _find(engine, target, _read_current_lock(target))
         except (LockError, EngineError):
             continue  # building says why
         if image is not None:
@@ -55,50 +53,13 @@ def find_built(engine: Engine, targets: Iterable[ImageVariant]) -> Mapping[str, 
     return found
 
 
-def check_space(
-    cost: BuildCost,
-    folder: Path,
-    *,
-    ask_above_bytes: int,
-    agreed: bool,
-    storage: Path | None = None,
-    away: Disk | None = None,
-) -> None:
-    """Stop before the first download: DiskError if a disk is too small, UsageError for a large one without --yes.
-
-    folder: the cache. storage: of the engine, where images lie; None: not known, all is counted at the cache.
-    away: the disk of that storage where it is on another machine.
-    """
-    cache, images = _existing(folder), _existing(folder if storage is None or away else storage)
-    if away is not None:
-        _check_free(cache, cost.download_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
-        _require_free(away, cost.disk_bytes - cost.download_bytes, "remove images there (docker image prune)")
-    elif cache.stat().st_dev == images.stat().st_dev:
-        _check_free(cache, cost.disk_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
-    else:
-        _check_free(cache, cost.download_bytes, "put the cache elsewhere (XDG_CACHE_HOME)")
-        _check_free(images, cost.disk_bytes - cost.download_bytes, "remove images there (docker image prune)")
-    if cost.download_bytes > ask_above_bytes and not agreed:
-        raise UsageError(
-            f"{console.size(cost.download_bytes)} would be downloaded, more than build.ask_above_gb "
-            f"({console.size(ask_above_bytes)}). Say --yes, or name fewer images."
-        )
-
-
-def _existing(folder: Path) -> Path:
-    return next(parent for parent in (folder, *folder.parents) if parent.exists())
-
-
-def _check_free(folder: Path, needed_bytes: int, remedy: str) -> None:
-    _require_free(Disk(name=str(folder), free_bytes=shutil.disk_usage(folder).free), needed_bytes, remedy)
-
-
-def _require_free(disk: Disk, needed_bytes: int, remedy: str) -> None:
-    if needed_bytes > disk.free_bytes:
-        needed, free = console.size(needed_bytes), console.size(disk.free_bytes)
-        raise DiskError(
-            f"{needed} of disk are needed, {free} are free at {disk.name}. Free some, name fewer images, or {remedy}."
-        )
+def _find(engine: Engine, target: ImageVariant, lock: Lock) -> BuiltImage | None:
+    """Look for the image of a lock on its base; where that is not to be had, on the base it was once built on."""
+    try:
+        return engine.find(_describe(target, lock, engine.resolve_base(target, lock.base_digest)))
+    except EngineError:
+        images = (engine.find(_describe(target, lock, base)) for base in engine.bases(target))
+        return next((image for image in images if image), None)
 
 
 def build_images(
@@ -136,12 +97,21 @@ def _build(
     built = engine.build(contexts, logs) if contexts else {}
     for context in contexts:
         image = built[context.target.name]
-        done[context.target.name] = (
-            NotBuilt(target=context.target, phase="build", reason=image + _damage(context.target, workshop))
-            if isinstance(image, str)
-            else _keep_or_discard(engine, image)
-        )
+        if isinstance(image, str):
+            reason = image + _damage(context.target, workshop)
+            done[context.target.name] = NotBuilt(target=context.target, phase="build", reason=reason)
+    done |= _check(engine, [image for image in built.values() if isinstance(image, BuiltImage)])
     return done
+
+
+def _check(engine: Engine, images: Sequence[BuiltImage]) -> dict[str, BuiltImage | NotBuilt]:
+    """Keep the images that pass their health check, by variant name; each check is a launch that mostly imports."""
+    with ThreadPoolExecutor(CHECKED_AT_ONCE) as pool:
+        try:
+            kept = list(pool.map(lambda image: _keep_or_discard(engine, image), images))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return {one.target.name: one for one in kept}
 
 
 def _prepare(engine: Engine, target: ImageVariant, workshop: Workshop, folder: Path) -> BuildContext | NotBuilt:
@@ -152,21 +122,15 @@ def _prepare(engine: Engine, target: ImageVariant, workshop: Workshop, folder: P
         if reason is not None:
             return NotBuilt(target=target, phase=phase, reason=reason)
         phase = "lock"
-        lock = _ensure_lock(target, workshop)
+        lock = _read_current_lock(target)
         phase = "base"
-        context = replace(_describe(engine, target, lock), folder=folder / target.name)
+        base = engine.resolve_base(target, lock.base_digest)
+        context = replace(_describe(target, lock, base), folder=folder / target.name)
         phase = "fetch"
         _fill(context, lock, workshop)
     except (LockError, EngineError, WheelError, OSError) as error:  # OSError: the disk is full, or not ours
         return NotBuilt(target=target, phase=phase, reason=str(error))
     return context
-
-
-def _ensure_lock(target: ImageVariant, workshop: Workshop) -> Lock:
-    if target.lock_path.exists() or workshop.locked_only:
-        return _read_current_lock(target)
-    workshop.say(f"{target.name} has no lock yet: resolving it")
-    return lock_image(target, workshop.wheelhouse.env)
 
 
 def _read_current_lock(target: ImageVariant) -> Lock:
@@ -175,7 +139,7 @@ def _read_current_lock(target: ImageVariant) -> Lock:
     return lock
 
 
-def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:
+def _describe(target: ImageVariant, lock: Lock, base: str) -> BuildContext:
     """Say what an image would be made of; reads files, writes none. Raises ConfigurationError for a missing one."""
     dockerfile = _read_of_family(target, "Dockerfile")
     _read_of_family(target, CHECK)  # it would be missed only after the build
@@ -184,7 +148,6 @@ def _describe(engine: Engine, target: ImageVariant, lock: Lock) -> BuildContext:
         what = f"installs wheels only, and {target.name} needs {sources[0]}"
         remedy = f"Build wheels in a stage of their own, with {BUILD_REQUIREMENTS}: images/README.md shows one."
         raise ConfigurationError(f"{what}. {remedy}", file=str(target.image.folder / "Dockerfile"))
-    base = engine.resolve_base(target, lock.base_digest)
     return BuildContext(
         target=target,
         folder=target.image.folder,

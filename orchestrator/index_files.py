@@ -8,7 +8,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -49,6 +49,38 @@ def list_files(package: str, indexes: Indexes, extra: str | None) -> tuple[Index
     """
     pages = [page for page in _pages(package, indexes, extra) if page]
     return tuple(file for page in pages for file in _read_page(page, indexes))
+
+
+def look_around(package: str, indexes: Indexes, extra: str | None) -> tuple[tuple[IndexFile, ...], Mapping[str, str]]:
+    """Return the files of a package in the places that answer, and why each of the others does not."""
+    files: list[IndexFile] = []
+    silent: dict[str, str] = {}
+    for page in filter(None, _pages(package, indexes, extra)):
+        try:
+            files += _read_page(page, indexes)
+        except NOT_ANSWERED as error:
+            silent[_place(page, package)] = str(getattr(error, "reason", error))
+    return tuple(files), silent
+
+
+def _place(page: str, package: str) -> str:
+    """Return the address of an index without its login and its page of one package."""
+    parts = urllib.parse.urlsplit(page)
+    return (
+        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().removesuffix(f"{canonicalize_name(package)}/")
+    )
+
+
+def is_there(file: IndexFile, indexes: Indexes) -> bool:
+    """Say whether a file still lies at its address, with its size. Downloads nothing. Raises NOT_ANSWERED."""
+    try:
+        with open_url(file.url, indexes, method="HEAD", timeout_s=_SIZE_TIMEOUT_S) as reply:
+            length = getattr(reply, "headers", {}).get("Content-Length")
+    except urllib.error.HTTPError as error:
+        if error.code in {404, 403, 410}:
+            return False
+        raise
+    return file.bytes is None or length is None or int(length) == file.bytes
 
 
 def with_sizes(files: Sequence[IndexFile], indexes: Indexes) -> tuple[IndexFile, ...]:

@@ -81,6 +81,11 @@ def is_locked(target: ImageVariant) -> bool:
     return target.lock_path.exists()
 
 
+def why_unlocked(target: ImageVariant) -> str | None:
+    """Say what is missing where a variant has no committed lock, and how to make it; None if it has one."""
+    return None if is_locked(target) else f"not locked: orch lock {target.name}"
+
+
 def read_lock(path: Path) -> Lock:
     """Read a lock file.
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from packaging.markers import Marker
 from orchestrator.errors import ConfigurationError, LockError
 from orchestrator.images import ImageVariant
 from orchestrator.locking import Lock, Pin, read_lock, read_pins
+
+INSTALLERS = "installers.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def find_installer(images: Path, python: str) -> Pin:
     Raises LockError if the file has none, ConfigurationError if it cannot be read.
     """
     minor = ".".join(python.split(".")[:2])
-    path = images / "installers.txt"
+    path = images / INSTALLERS
     try:
         pins = read_pins(path)
     except OSError as error:
@@ -82,3 +84,14 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_unused(wheelhouse: Wheelhouse, images: Collection[Path]) -> tuple[Path, ...]:
+    """Return the files that neither a lock of these families nor `installers.txt` names.
+
+    images: folders of families. Raises ConfigurationError for a lock that cannot be read: who knows what it needs.
+    """
+    pins = [pin for folder in images for path in folder.glob("*/locks/*.txt") for pin in read_lock(path).files]
+    pins += [pin for folder in images if (folder / INSTALLERS).exists() for pin in read_pins(folder / INSTALLERS)]
+    used = {pin.sha256 for pin in pins}
+    return tuple(path for path in sorted(wheelhouse.folder.glob("??/*/*")) if path.parent.name not in used)

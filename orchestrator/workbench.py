@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator import console
 from orchestrator.catalog import (
@@ -15,19 +16,20 @@ from orchestrator.catalog import (
     find_project,
     find_study,
     find_suite,
+    known_baselines,
     load_images,
     match_images,
     sort_images,
 )
 from orchestrator.configuration import Settings, load_settings
 from orchestrator.engines import BuiltImage, Engine
-from orchestrator.errors import EngineError, NothingSelectedError, UsageError
+from orchestrator.errors import BaseGoneError, EngineError, LockError, NothingSelectedError, UsageError
 from orchestrator.fleet import Slot
 from orchestrator.fleet.hosts import Host, open_host
 from orchestrator.fleet.local import make_slots
 from orchestrator.hardware import Machine
 from orchestrator.images import Image, ImageVariant
-from orchestrator.locking import is_locked
+from orchestrator.locking import is_locked, why_unlocked
 from orchestrator.options import Options
 from orchestrator.planning import (
     BuildCost,
@@ -42,6 +44,9 @@ from orchestrator.planning import (
 )
 from orchestrator.targeting import find_target
 from orchestrator.wheelhouse import Wheelhouse
+
+if TYPE_CHECKING:
+    from orchestrator.engines.docker import DockerEngine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +110,16 @@ class Workbench:
     def open_engine(self, name: str) -> Engine:
         """Return an engine that was not yet asked whether it answers."""
         if name == "docker":
-            from orchestrator.engines.docker import DockerEngine
-
-            return DockerEngine(mirrors=self.settings.mirrors, ca_bundle=self.settings.ca_bundle, link=self.host.link)
+            return self.open_docker()
         from orchestrator.engines.venv import VenvEngine
 
         return VenvEngine(cache=self.settings.cache, env=self.env)
+
+    def open_docker(self) -> "DockerEngine":
+        """Return the docker engine, which was not yet asked whether it answers."""
+        from orchestrator.engines.docker import DockerEngine
+
+        return DockerEngine(mirrors=self.settings.mirrors, ca_bundle=self.settings.ca_bundle, link=self.host.link)
 
     @cached_property
     def adopted(self) -> Mapping[str, BuiltImage]:
@@ -170,11 +179,16 @@ class Workbench:
         return other
 
     def base_digest(self, target: ImageVariant) -> str | None:
-        """Return the digest of a base image as its registry has it now; None if none answers."""
+        """Return the digest of a base image as its registry has it now; None if none answers.
+
+        Raises LockError if the registry says that it is gone.
+        """
         if target.base in self.settings.mirrors:
             return None  # a lock is for everybody
         try:
-            return self.open_engine("docker").resolve_base(target, None).partition("@")[2] or None
+            return self.open_docker().registry_digest(target.base, target)
+        except BaseGoneError as error:
+            raise LockError(str(error)) from error
         except EngineError:
             return None
 
@@ -186,7 +200,10 @@ class Workbench:
     def _engine_reason(self, with_engine: bool) -> Callable[[ImageVariant], str | None]:
         if not with_engine or self.options.use_python:
             return lambda _target: None
-        return self.engine.unsupported_reason
+        return self._why_not
+
+    def _why_not(self, target: ImageVariant) -> str | None:
+        return self.engine.unsupported_reason(target) or (None if self.options.resolve else why_unlocked(target))
 
     def _choose_two(self, study: Study) -> tuple[Image, ...]:
         """Return the oldest and the newest image of the first family with two that can run here.
@@ -198,7 +215,7 @@ class Workbench:
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
             images = match_images(study.images, pattern)
-            pair = find_pair(images, self.target.gpu, self.engine, self.wheelhouse, at_most)
+            pair = find_pair(images, self.target.gpu, self.engine, self._why_not, self.wheelhouse, at_most)
             if pair is not None:
                 old, new = pair
                 size = console.size(old.download_bytes + new.download_bytes)
@@ -219,7 +236,7 @@ class Workbench:
 
 def _check_baseline(study: Study) -> None:
     """Raise UsageError if nothing could be divided by the suite's baseline."""
-    baseline = study.suite.baseline
-    names = [image.name for image in study.images]
-    if baseline != "oldest" and baseline not in names:
-        raise UsageError(f"compare.baseline: {baseline} is not among {', '.join(names)}. Name one of these, or oldest.")
+    baseline = study.suite.compare.baseline
+    rule, *names = known_baselines(study.suite, study.images, study.benchmarks)
+    if baseline not in (rule, *names):
+        raise UsageError(f"compare.baseline: {baseline} is not among {', '.join(names)}. Name one of these, or {rule}.")

@@ -93,6 +93,9 @@ class Engine(Protocol):
     def find(self, context: BuildContext) -> BuiltImage | None:
         """Return the finished image with these inputs, None if there is none."""
 
+    def bases(self, target: ImageVariant) -> tuple[str, ...]:
+        """Return the bases that the images of a variant which it has were built on: for where none is to be had."""
+
     def storage(self) -> Path | None:
         """Return the folder, on the machine of its host, in which it keeps images; None where that is another one's."""
 
@@ -118,6 +121,12 @@ class Engine(Protocol):
         """Run the job to its end, its timeout or its death, and remove whatever it left.
 
         Raises EngineError if the engine itself fails. KeyboardInterrupt passes after the removal.
+        """
+
+    def enter(self, image: BuiltImage, job: Job) -> int:
+        """Run the job with our own terminal as its input and output; returns its exit code. Nothing of it is kept.
+
+        Raises EngineError if the engine fails.
         """
 
     def end(self, run: str) -> None:

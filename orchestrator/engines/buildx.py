@@ -71,12 +71,13 @@ def bake(
     """Build the targets into the engine's own images; returns name -> why not, for those that could not be built.
 
     bake stops everything at the first failure: that target is left out and the others are tried again, from the cache.
-    builder: name of the engine's own builder. log_folder: gets bake.json and bake.log.
+    builder: name of the engine's own builder. log_folder: gets bake.log; the bake file lies beside the contexts, which
+    no other build shares.
     ca_bundle: certificates that a Dockerfile may mount as the secret `ca`; they never lie in a layer.
     env: the whole environment of the command, where the engine is not the one that ours leads to.
     """
     log_folder.mkdir(parents=True, exist_ok=True)
-    bake_file = log_folder / "bake.json"
+    bake_file = targets[0].context.parent / "bake.json"
     bake_file.write_text(bake_json(targets, ca_bundle), encoding="utf-8")
     options = ("--file", str(bake_file), "--builder", builder, "--load", "--provenance=false", "--progress=plain")
     left, reasons = {target.key: target.name for target in targets}, dict[str, str]()

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator import process
 from orchestrator.errors import EngineError
 
 _LOCK = ".lock"
@@ -55,6 +56,16 @@ def take_leftovers(parent: Path, note: str | None = None) -> Iterator[Path]:
             yield folder
             shutil.rmtree(folder, ignore_errors=True)
             lock_file.unlink(missing_ok=True)
+
+
+def find_dead(parent: Path) -> tuple[Path, ...]:
+    """Return the folders of dead processes; removes nothing."""
+    return tuple(lock.with_suffix("") for lock in sorted(parent.glob(f"*{_LOCK}")) if not process.is_held(lock))
+
+
+def is_any_alive(parent: Path) -> bool:
+    """Say whether a folder belongs to a process that lives."""
+    return any(process.is_held(lock) for lock in parent.glob(f"*{_LOCK}"))
 
 
 def remove_leftovers(parent: Path) -> tuple[str, ...]:

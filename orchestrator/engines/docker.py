@@ -20,19 +20,21 @@ from orchestrator.engines.containers import memory_limit, remove_containers, rem
 from orchestrator.engines.endpoints import builder, connect, program_env, require_machine
 from orchestrator.engines.facts import EngineFacts, read_facts
 from orchestrator.engines.images import (
-    BUILDING,
-    FINAL,
+    ask_registry,
     bake_target,
     base_digest,
     find_image,
     image_tag,
+    list_bases,
     remove_half_made,
     remove_image,
     rename_to_final,
+    why_gone,
 )
 from orchestrator.engines.links import DIRECT, Link
 from orchestrator.engines.persisting import Conversation
-from orchestrator.errors import EngineError
+from orchestrator.engines.terminals import enter_container
+from orchestrator.errors import BaseGoneError, EngineError
 from orchestrator.hardware import Gpu, Machine
 from orchestrator.images import ImageVariant
 from orchestrator.remedies import find_remedy
@@ -91,7 +93,11 @@ class DockerEngine:
 
     def find(self, context: BuildContext) -> BuiltImage | None:
         """Return the finished image with these inputs, None if there is none."""
-        return self.ask(lambda api: find_image(api, context, image_tag(FINAL, context)))
+        return self.ask(lambda api: find_image(api, context, image_tag(context)))
+
+    def bases(self, target: ImageVariant) -> tuple[str, ...]:
+        """Return the bases of this variant's images here, by their labels; see Engine."""
+        return self.ask(lambda api: list_bases(api, target))
 
     def storage(self) -> Path | None:
         """Return the engine's data folder, None where it is in a virtual machine; see Engine."""
@@ -116,7 +122,8 @@ class DockerEngine:
         since, reasons = self._link.generation, self._bake(command, targets, log_folder)
         if reasons and self._link.mend(since):
             reasons = self._bake(command, targets, log_folder)  # what was built before the loss is in the cache
-        return {context.target.name: self._built(context, reasons) for context in contexts}
+        tags = {target.name: target.tag for target in targets}
+        return {one.target.name: reasons.get(one.target.name) or self._built(one, tags) for one in contexts}
 
     def keep(self, image: BuiltImage) -> BuiltImage:
         """Give a built image that passed its health check its final name, which holds the hash of its inputs."""
@@ -146,6 +153,13 @@ class DockerEngine:
                         raise
             return run_job(self._conversation, image.digest, job, last, memory_bytes)
 
+    def enter(self, image: BuiltImage, job: Job) -> int:
+        """Run the job in a container of its own that has our terminal; see Engine."""
+        gpu, memory_bytes = find_attachments(job.gpu, self._facts)[0], memory_limit(self._facts.memory_bytes)
+        with _engine_errors():
+            env = program_env(self._link)
+            return enter_container(self._conversation, image.digest, job, gpu, memory_bytes, env)
+
     def end(self, run: str) -> None:
         """Remove the containers of a run; see Engine."""
         self.ask(lambda api: remove_containers(api, run))
@@ -166,26 +180,25 @@ class DockerEngine:
     def _facts(self) -> EngineFacts:
         return self.ask(read_facts)
 
+    def registry_digest(self, reference: str, target: ImageVariant) -> str:
+        """Return the digest of a base image as its registry has it now, whatever lies on the engine. Pulls nothing.
+
+        Raises BaseGoneError if the registry says that it is gone, EngineError if none answers.
+        """
+        with _base_errors(reference, target):
+            return self._conversation.persist(lambda api: ask_registry(api, reference))
+
     def _base_digest(self, reference: str, target: ImageVariant) -> str:
         self.check()
-        try:
+        with _base_errors(reference, target):
             return self._conversation.persist(lambda api: base_digest(api, reference))
-        except (DockerException, requests.RequestException) as error:
-            raise EngineError(
-                f"docker: {target.image.name} needs the base image {reference}, which is neither on this engine nor "
-                f"to be had from its registry: {_text(error)}. Connect to the registry, or name another image in "
-                f'orch.toml under [mirrors]: "{target.base}" = "…".'
-            ) from error
 
     def _bake(self, command: tuple[str, ...], targets: Sequence[BakeTarget], log_folder: Path) -> Mapping[str, str]:
         name, env = builder(self._link), program_env(self._link)
         return bake(command, name, targets, log_folder, self._ca_bundle, env)
 
-    def _built(self, context: BuildContext, reasons: Mapping[str, str]) -> BuiltImage | str:
-        reason = reasons.get(context.target.name)
-        if reason is not None:
-            return reason
-        found = self.ask(lambda api: find_image(api, context, image_tag(BUILDING, context)))
+    def _built(self, context: BuildContext, tags: Mapping[str, str]) -> BuiltImage | str:
+        found = self.ask(lambda api: find_image(api, context, tags[context.target.name]))
         return found or "buildx built it, but the engine lacks it"
 
 
@@ -204,6 +217,21 @@ def _engine_errors() -> Iterator[None]:
             f"docker: no engine answers ({_text(error)}). Start Docker, make its socket yours (group docker), "
             "or run without it: --engine venv."
         ) from error
+
+
+@contextmanager
+def _base_errors(reference: str, target: ImageVariant) -> Iterator[None]:
+    """Say that a base image cannot be had, and why, and the way out that there always is."""
+    try:
+        yield
+    except (DockerException, requests.RequestException) as error:
+        needed = f"docker: {target.image.name} needs the base image {reference}, which"
+        remedy = f'ame another image in orch.toml under [mirrors]: "{target.base}" = "…".'
+        gone = why_gone(error)
+        if gone is not None:
+            raise BaseGoneError(f"{needed} {gone}. N{remedy}") from error
+        where = f"is neither on this engine nor to be had from its registry: {_text(error)}"
+        raise EngineError(f"{needed} {where}. Connect to the registry, or n{remedy}") from error
 
 
 def _text(error: Exception) -> str:

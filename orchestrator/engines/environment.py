@@ -24,6 +24,7 @@ def program_environment(work: str, cache: str) -> dict[str, str]:
         "CUDA_CACHE_MAXSIZE": str(CUDA_CACHE_BYTES),
         "CUDA_CACHE_DISABLE": "0",  # some vendors' images switch it off
         "THEANO_FLAGS": f"base_compiledir={cache}/theano",
+        "PYTENSOR_FLAGS": f"base_compiledir={cache}/pytensor",
     }
 
 

@@ -1,5 +1,6 @@
 """Names, digests and labels of images on a Docker engine."""
 
+import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -7,29 +8,36 @@ from dataclasses import replace
 from datetime import datetime
 
 from docker.api import APIClient
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from orchestrator.engines import BuildContext, BuiltImage
 from orchestrator.engines.buildx import BUILD_TIMEOUT_S, BakeTarget
+from orchestrator.images import ImageVariant
 
 FINAL = "orch"
 BUILDING = "orch-building"  # until the health check is passed: never looked up by a later run
 TAG_HASH_LENGTH = 12
+NOT_FOUND = 404
+SCHEMA_1 = "schema 1 support has been removed"
 
 
-def image_tag(prefix: str, context: BuildContext) -> str:
-    """Return the tag of an image with these inputs: orch/pytorch-1.13.1:cu117-0123456789ab."""
-    target = context.target
-    return f"{prefix}/{target.image.name}:{target.variant.name}-{context.inputs_sha256[:TAG_HASH_LENGTH]}"
+def image_tag(made: BuildContext | BuiltImage) -> str:
+    """Return the final tag of an image with these inputs: orch/pytorch-1.13.1:cu117-0123456789ab."""
+    return f"{FINAL}/{made.target.image.name}:{made.target.variant.name}-{made.inputs_sha256[:TAG_HASH_LENGTH]}"
+
+
+def building_tag(context: BuildContext) -> str:
+    """Return a tag for the time of a build, another for each: two builds of one image do not touch each other's."""
+    return f"{BUILDING}{image_tag(context).removeprefix(FINAL)}-{secrets.token_hex(4)}"
 
 
 def bake_target(api: APIClient, context: BuildContext) -> BakeTarget:
-    """Describe the build of a context; its labels say what went in."""
+    """Describe the build of a context under a tag of its own; its labels say what went in."""
     return BakeTarget(
         name=context.target.name,
         context=context.folder,
         args={"BASE": _buildable_base(api, context.base), "PIP": context.installer},
-        tag=image_tag(BUILDING, context),
+        tag=building_tag(context),
         labels={
             "orch.image": context.target.image.name,
             "orch.variant": context.target.variant.name,
@@ -59,9 +67,16 @@ def find_image(api: APIClient, context: BuildContext, tag: str) -> BuiltImage | 
     )
 
 
+def list_bases(api: APIClient, target: ImageVariant) -> tuple[str, ...]:
+    """Return the bases of the images that are there of a variant, by their labels, the newest image first."""
+    labels = [f"orch.image={target.image.name}", f"orch.variant={target.variant.name}"]
+    found = sorted(api.images(filters={"label": labels}), key=lambda one: one["Created"], reverse=True)
+    return tuple(dict.fromkeys(one["Labels"]["orch.base"] for one in found if "orch.base" in one["Labels"]))
+
+
 def rename_to_final(api: APIClient, image: BuiltImage) -> BuiltImage:
     """Move an image from its temporary to its final tag."""
-    final = FINAL + image.reference.removeprefix(BUILDING)
+    final = image_tag(image)
     repository, _, tag = final.rpartition(":")
     api.tag(image.digest, repository, tag)
     with suppress(ImageNotFound):  # asked twice, of a connection that was lost between
@@ -110,9 +125,29 @@ def base_digest(api: APIClient, reference: str) -> str:
     try:
         image = api.inspect_image(reference)
     except ImageNotFound:
-        return str(api.inspect_distribution(reference)["Descriptor"]["digest"])
+        return ask_registry(api, reference)
     pulled = [digest.partition("@")[2] for digest in image.get("RepoDigests") or ()]
     return reference.partition("@")[2] or next(iter(pulled), image["Id"])
+
+
+def ask_registry(api: APIClient, reference: str) -> str:
+    """Return `sha256:…` of an image as its registry has it now. Raises docker's errors."""
+    return str(api.inspect_distribution(reference)["Descriptor"]["digest"])
+
+
+def why_gone(error: Exception) -> str | None:
+    """Say why an image is no longer to be had from a registry that answered; None if the error is another one.
+
+    Source: what Docker 28.5 says of a tag that was deleted, and of an image pushed by Docker before 1.10 (early 2016).
+    """
+    if not isinstance(error, APIError):
+        return None
+    if SCHEMA_1 in str(error.explanation):
+        return (
+            "is of an image format that engines no longer read (manifest schema 1, from before 2016); "
+            "copied anew it can be read: skopeo copy --format v2s2"
+        )
+    return f"its registry does not have any more ({error.explanation})" if error.status_code == NOT_FOUND else None
 
 
 def _buildable_base(api: APIClient, base: str) -> str:

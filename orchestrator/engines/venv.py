@@ -1,6 +1,5 @@
 """The venv engine: image variants as local virtual environments, launches as processes. No isolation but folders."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.engines.claims import Claim, remove_leftovers, take_leftovers
 from orchestrator.engines.environment import launch_environment
 from orchestrator.engines.exchange import fetch_outputs, put_inputs
+from orchestrator.engines.installed import installed_digest
 from orchestrator.engines.local_process import kill_marked, run_program
 from orchestrator.errors import EngineError, ProgramError
 from orchestrator.hardware import Gpu, Machine
@@ -21,7 +21,7 @@ from orchestrator.images import ImageVariant
 from orchestrator.interpreters import Interpreter, find_interpreter
 
 _BUILD_TIMEOUT_S = 3600.0
-_MARKER = "orch-image.txt"  # digest, base, inputs, lock
+MARKER = "orch-image.txt"  # digest, base, inputs, lock
 _VENV = "venv"
 
 
@@ -73,7 +73,7 @@ class VenvEngine:
         """Return the finished environment with these inputs; see Engine."""
         folder = self._venvs / _folder_name(context.target, context.inputs_sha256)
         try:
-            digest, base, inputs, lock = (folder / _MARKER).read_text(encoding="utf-8").split()
+            digest, base, inputs, lock = (folder / MARKER).read_text(encoding="utf-8").split()
         except (OSError, ValueError):
             return None
         if inputs != context.inputs_sha256 or not _python(folder).exists():
@@ -86,6 +86,11 @@ class VenvEngine:
             inputs_sha256=inputs,
             lock_sha256=lock,
         )
+
+    def bases(self, target: ImageVariant) -> tuple[str, ...]:
+        """An interpreter is here or not; see Engine."""
+        del target
+        return ()
 
     def storage(self) -> Path:
         """Return the folder of the environments; see Engine."""
@@ -104,10 +109,10 @@ class VenvEngine:
         """Give an environment its final name; see Engine. Whoever comes first wins: the content is the same."""
         built = Path(image.reference)
         marker = f"{image.digest}\n{image.base}\n{image.inputs_sha256}\n{image.lock_sha256}\n"
-        (built / _MARKER).write_text(marker, encoding="utf-8")
+        (built / MARKER).write_text(marker, encoding="utf-8")
         final = self._venvs / _folder_name(image.target, image.inputs_sha256)
         with process.exclusive(self._venvs / ".lock"):
-            if not ((final / _MARKER).exists() and _python(final).exists()):
+            if not ((final / MARKER).exists() and _python(final).exists()):
                 shutil.rmtree(final, ignore_errors=True)
                 built.rename(final)
         self.discard(image)
@@ -142,6 +147,17 @@ class VenvEngine:
             claim.release()
         outcome = Outcome(status=ended.status, exit_code=ended.exit_code, files=files, log=ended.log + note)
         return replace(outcome, gpu_mode="host" if job.gpu else "none", elapsed_s=ended.elapsed_s)
+
+    def enter(self, image: BuiltImage, job: Job) -> int:
+        """Run the job as a process that has our terminal; see Engine."""
+        claim = Claim(self._launches)
+        python, folder = _interpreter_of(image), claim.folder
+        try:
+            put_inputs(job.files, folder)
+            env = {**launch_environment(python, folder, folder / "cache", job), **image.env}
+            return process.attach(job.argv, env={**env, "TERM": self._env.get("TERM", "dumb")}, cwd=folder)
+        finally:
+            claim.release()
 
     def end(self, run: str) -> None:
         """Kill the processes of a run; see Engine."""
@@ -207,7 +223,7 @@ class VenvEngine:
         return BuiltImage(
             target=context.target,
             reference=str(venv),
-            digest=_digest(venv, context.base),
+            digest=installed_digest(venv, context.base),
             base=context.base,
             inputs_sha256=context.inputs_sha256,
             lock_sha256=context.lock_sha256,
@@ -229,13 +245,3 @@ def _python(venv: Path) -> Path:
 def _tools(env: Mapping[str, str]) -> dict[str, str]:
     """Return what uv needs of the user's environment: options of his own would change what is installed."""
     return {name: env[name] for name in ("PATH", "HOME") if name in env}
-
-
-def _digest(venv: Path, base: str) -> str:
-    """Hash what is really installed: the lists of files with their hashes that an installation leaves."""
-    content = hashlib.sha256(base.encode())
-    for record in sorted(venv.glob("lib/python*/site-packages/*.dist-info/RECORD")):
-        lines = sorted(record.read_text(encoding="utf-8").splitlines())
-        installed = [line for line in lines if not line.startswith("..") and ".dist-info/" not in line]
-        content.update("\n".join(installed).encode())
-    return f"sha256:{content.hexdigest()}"

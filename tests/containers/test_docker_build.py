@@ -6,6 +6,7 @@ import shutil
 import uuid
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pip
@@ -139,6 +140,20 @@ def test_an_image_is_found_only_after_it_was_kept(
     assert client.images.list(f"orch-building/toy-{version}") == []
     labels = client.images.get(kept.reference).labels
     assert (labels["orch.inputs"], labels["orch.base"]) == (context.inputs_sha256, context.base)
+
+
+def test_two_builds_of_one_image_at_once_both_end_with_it(
+    engine: DockerEngine, tmp_path: Path, wheels: Path, version: str, client: DockerClient
+) -> None:
+    contexts = [_context(engine, tmp_path / name / "context", wheels, version) for name in ("one", "two")]
+
+    with ThreadPoolExecutor() as pool:
+        built = list(pool.map(lambda one: engine.build([one], tmp_path / "logs")[one.target.name], contexts))
+    kept = [engine.keep(_built(image)) for image in built]
+
+    assert [image.reference for image in kept] == [f"orch/toy-{version}:cpu-{contexts[0].inputs_sha256[:12]}"] * 2
+    assert engine.find(contexts[0]) in kept
+    assert client.images.list(f"orch-building/toy-{version}") == []
 
 
 def test_a_discarded_image_is_gone(

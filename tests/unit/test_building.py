@@ -1,6 +1,7 @@
 """Building: what is there is found, what fails does not stop the rest, only what passed its check is kept."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.building import NotBuilt, Workshop, build_images, check_space, find_built
+from orchestrator.building import NotBuilt, Workshop, build_images, find_built
+from orchestrator.disk_space import check_space
 from orchestrator.engines import BuildContext, BuiltImage, Job, Outcome
 from orchestrator.errors import ConfigurationError, DiskError, EngineError, UsageError
 from orchestrator.hardware import Disk, Gpu, Machine
@@ -55,6 +57,9 @@ class FakeEngine:
     def find(self, context: BuildContext) -> BuiltImage | None:
         return self.kept.get(context.inputs_sha256)
 
+    def bases(self, target: ImageVariant) -> tuple[str, ...]:
+        return tuple(image.base for image in self.kept.values() if image.target.name == target.name)
+
     def storage(self) -> Path | None:
         return None
 
@@ -94,6 +99,9 @@ class FakeEngine:
 
     def check_gpu(self, gpu: Gpu) -> None:
         raise AssertionError(gpu)
+
+    def enter(self, image: BuiltImage, job: Job) -> int:
+        raise AssertionError(image, job)
 
     def end(self, run: str) -> None:
         raise AssertionError(run)
@@ -143,7 +151,7 @@ def make_target(family: Path, version: str) -> ImageVariant:
 def make_workshop(tmp_path: Path) -> Workshop:
     said: list[str] = []
     wheelhouse = Wheelhouse(folder=tmp_path / "wheelhouse", env={})
-    return Workshop(wheelhouse=wheelhouse, folder=tmp_path / "build", locked_only=True, say=said.append)
+    return Workshop(wheelhouse=wheelhouse, folder=tmp_path / "build", say=said.append)
 
 
 def test_an_image_is_built_from_a_folder_of_its_own_checked_and_kept(tmp_path: Path) -> None:
@@ -191,6 +199,32 @@ def test_what_is_built_is_found_and_not_built_again(tmp_path: Path) -> None:
     assert again == first
     assert engine.contents == {}
     assert list(find_built(engine, targets)) == [target.name for target in targets]
+
+
+def test_an_image_is_found_though_its_base_is_not_to_be_had_any_more(tmp_path: Path) -> None:
+    targets = make_targets(tmp_path, "1.0", "1.1")
+    engine = FakeEngine()
+    built = build_images(engine, targets, make_workshop(tmp_path))
+    engine.without_base = "1.0"
+
+    assert list(find_built(engine, targets).values()) == list(built)
+    lock = read_lock(targets[0].lock_path)
+    write_lock(targets[0].lock_path, replace(lock, pins=(*lock.pins, replace(PIN, name="more"))))
+    assert list(find_built(engine, targets)) == [targets[1].name]
+
+
+def test_two_images_are_checked_at_a_time(tmp_path: Path) -> None:
+    targets = make_targets(tmp_path, "1.0", "1.1")
+    both = threading.Barrier(2, timeout=60)
+
+    class Meeting(FakeEngine):
+        def launch(self, image: BuiltImage, job: Job) -> Outcome:
+            both.wait()  # breaks if the other never comes
+            return super().launch(image, job)
+
+    built = build_images(Meeting(), targets, make_workshop(tmp_path))
+
+    assert [isinstance(one, BuiltImage) for one in built] == [True, True]
 
 
 @pytest.mark.parametrize(

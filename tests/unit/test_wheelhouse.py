@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import LockError
-from orchestrator.locking import Lock, Pin
-from orchestrator.wheelhouse import Wheelhouse, find_installer
+from orchestrator.errors import ConfigurationError, LockError
+from orchestrator.locking import Lock, Pin, write_lock
+from orchestrator.wheelhouse import Wheelhouse, find_installer, find_unused
 
 CONTENT = b"a wheel"
 PIN = Pin(
@@ -67,3 +67,29 @@ def test_a_python_without_a_pip_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(LockError, match=r"no pip for Python 3\.6\. Add its line"):
         find_installer(tmp_path, "3.6.15")
+
+
+def test_a_file_is_unused_that_no_lock_and_no_installer_of_any_folder_names(tmp_path: Path) -> None:
+    wheelhouse = stock(tmp_path)
+    other = wheelhouse.folder / "00" / ("0" * 64) / "old-1.0-py3-none-any.whl"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(CONTENT)
+    mine, shipped = tmp_path / "mine", tmp_path / "shipped"
+    write_lock(mine / "numpy" / "locks" / "numpy-1.txt", LOCK)
+
+    assert find_unused(wheelhouse, (mine, shipped)) == (other,)
+    assert find_unused(wheelhouse, (shipped,)) == (other, wheelhouse.path(PIN))
+    shipped.mkdir()
+    (shipped / "installers.txt").write_text(
+        f"# file: {other.name} 7\nold==1.0 --hash=sha256:{other.parent.name}\n", encoding="utf-8"
+    )
+    assert find_unused(wheelhouse, (mine, shipped)) == ()
+
+
+def test_nothing_is_called_unused_while_a_lock_cannot_be_read(tmp_path: Path) -> None:
+    lock = tmp_path / "images" / "numpy" / "locks" / "numpy-1.txt"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("half a lo", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"numpy-1\.txt:1: "):
+        find_unused(stock(tmp_path), (tmp_path / "images",))
