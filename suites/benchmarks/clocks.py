@@ -29,6 +29,18 @@ def _posix_clock(number):
 TIMER = "perf_counter" if hasattr(time, "perf_counter") else "clock_gettime(CLOCK_MONOTONIC)"
 wall_clock = getattr(time, "perf_counter", None) or _posix_clock(1)
 cpu_clock = getattr(time, "process_time", None) or _posix_clock(2)
+_RAW, _read = getattr(time, "CLOCK_MONOTONIC_RAW", 4), getattr(time, "clock_gettime", None)
+raw_clock = (lambda: _read(_RAW)) if _read else _posix_clock(_RAW)
+
+
+def read_clocks():
+    """Read the wall clock and, to hold it against, the one that nobody sets, as close together as can be."""
+    readings = []
+    for _ in range(5):  # the scheduler may take the CPU in between
+        before, wall = raw_clock(), wall_clock()
+        apart = raw_clock() - before
+        readings.append((apart, wall, before + apart / 2))
+    return min(readings)[1:]
 
 
 class Sample(object):

@@ -14,6 +14,13 @@ def plain(value):
     return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 
+def described(facts):
+    """Return what a script says of itself as the record has it: cuda, cudnn, and the rest as flags."""
+    flags = dict((name, plain(value)) for name, value in facts.items())
+    versions = dict((name, flags.pop(name, None)) for name in ("cuda", "cudnn"))
+    return dict(((name, version and str(version)) for name, version in versions.items()), flags=flags)
+
+
 def as_text(text):
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 

@@ -8,29 +8,56 @@ from clocks import finite, rounded
 LIMIT = 0.01
 EVENT_LIMIT = 0.1
 LOOP_FLOOR_S = 0.002  # what a loop may take beside its samples, however short they are
+FETCH_FLOOR_S = 50e-6  # what a fetch takes by itself: 16 microseconds were seen, of samples of a millisecond
+CLOCK_FLOOR_S = 0.001  # what two clocks may be read apart
+UPDATES, LOOKS = "train_step", "forward"  # the phase that lowers the loss, and the one that leaves it
+LOSS_LIMITS = {"ieee": 1e-4}  # as at the gate; of the other precisions
+REDUCED_LIMIT = 2e-2
 MESSAGES = {
     "loss_finite": "the loss is not finite (%(fetched)d were fetched). Look at the data and the learning rate.",
+    "loss_forward": "forward gives the loss %(forward)r, train_step begins with %(train_step)r. One computes another net.",
     "loss_falls": "the loss went from %(first)r to %(last)r on one batch. The step does not train.",
     "synchronised": "%(phase)s: the result came %(error).3g of a sample after its stop. `sync` does not wait for it.",
     "loop_time": "%(phase)s: the loop took %(error).3g more than its samples. Work is done outside the timed step.",
+    "clock": "%(phase)s: the clock is %(error).3g away from the machine's. It is no wall clock (CPU time?).",
     "event_time": "%(phase)s: the device's own clock is %(error).3g of a sample away from the host's. One is wrong.",
     "parameters": "%(found)r trained values where the benchmark says %(expected)r. Another model is measured.",
 }
 
 
-def check_losses(losses, falls):
-    good = all(finite(loss) is not None for loss in losses)
-    first, last = finite(losses[0]), finite(losses[-1])
-    entries = [{"check": "loss_finite", "ok": good, "last": last, "fetched": len(losses)}]
-    if falls:
-        entries.append({"check": "loss_falls", "ok": good and last < first, "first": first, "last": last})
+def check_losses(losses, protocol, falls):
+    """Look at the losses of each phase in the order they came: {phase: [loss]}."""
+    known = [finite(loss) for phase in protocol["phases"] for loss in losses[phase]]
+    entries = [{"check": "loss_finite", "ok": None not in known, "last": known[-1], "fetched": len(known)}]
+    if falls and UPDATES in losses:
+        first, last = finite(losses[UPDATES][0]), finite(losses[UPDATES][-1])
+        entries.append({"check": "loss_falls", "ok": None not in known and last < first, "first": first, "last": last})
+    if LOOKS in losses and UPDATES in protocol["phases"][protocol["phases"].index(LOOKS):]:  # both of the first weights
+        entries.append(_check_forward(losses[LOOKS], losses[UPDATES], LOSS_LIMITS.get(protocol["precision"], REDUCED_LIMIT)))
     return entries
 
 
+def _check_forward(forward, train_step, limit):
+    """Hold every loss of the forward phase against the first of the training, which the gate knows."""
+    expected = train_step[0]
+    far = max(forward, key=lambda loss: abs(loss - expected))
+    return {"check": "loss_forward", "ok": abs(far - expected) <= limit * abs(expected), "forward": finite(far),
+            "train_step": finite(expected), "limit": limit}
+
+
+def check_clock(phase, before, after):
+    """Bound the distance of the samples' clock from the machine's, over the phase; before, after: clocks.read_clocks."""
+    wall_s, raw_s = after[0] - before[0], after[1] - before[1]
+    return {"check": "clock", "phase": phase, "ok": abs(wall_s - raw_s) < max(LIMIT * raw_s, CLOCK_FLOOR_S),
+            "error": rounded((wall_s - raw_s) / raw_s), "limit": LIMIT, "floor_s": CLOCK_FLOOR_S}
+
+
 def check_synchronised(phase, samples):
-    """Bound the fetch, as a share of its sample, by 1 % in the median: what comes late was not waited for."""
+    """Bound the fetch, as a share of its sample, by 1 % in the median, or the floor: what comes late was not waited for."""
     error = sorted(sample.fetch / sample.wall for sample in samples)[len(samples) // 2]
-    return {"check": "synchronised", "phase": phase, "ok": error < LIMIT, "error": rounded(error), "limit": LIMIT}
+    fetch_s = sorted(sample.fetch for sample in samples)[len(samples) // 2]
+    return {"check": "synchronised", "phase": phase, "ok": error < LIMIT or fetch_s < FETCH_FLOOR_S,
+            "error": rounded(error), "limit": LIMIT, "floor_s": FETCH_FLOOR_S}
 
 
 def check_events(phase, samples):

@@ -4,20 +4,14 @@ Downloads 0.8 GB of wheels where the wheelhouse of this user does not have them.
 """
 
 import json
-import os
-import re
-import shutil
-from pathlib import Path
 
 import pytest
-from docker import DockerClient
 
 from orchestrator.errors import Exit
+from tests.bench import shrink
 from tests.toy_project import Ended, Toy, edit
 
 pytestmark = pytest.mark.docker
-ROOT = Path(__file__).parents[2]
-STAND_IN = "orch-test/python:{}"  # of .ci/bases
 IMPLEMENTATIONS = ("cudnn_lstm", "lstmcell_fused", "lstmcell_basic")
 SUITE = """
 suite: old_and_new
@@ -32,41 +26,11 @@ compare: {{across: image, baseline: oldest}}
 TIMEOUT_S = 900.0  # with downloads and builds
 
 
-@pytest.fixture(scope="module")
-def config(client: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The user's own settings, else mirrors for those bases that have a stand-in on the engine."""
-    if os.environ.get("ORCH_CONFIG"):
-        return Path(os.environ["ORCH_CONFIG"]).absolute()
-    rows = (ROOT / "images" / "pytorch" / "versions.yaml").read_text(encoding="utf-8")
-    bases = {base: STAND_IN.format(minor) for base, minor in re.findall(r"(python:(\d\.\d+)-slim-\w+)", rows)}
-    lines = [f'"{base}" = "{own}"' for base, own in bases.items() if client.images.list(own)]
-    path = tmp_path_factory.mktemp("config") / "orch.toml"
-    path.write_text("\n".join(["[mirrors]", *lines, ""]), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def project(config: Path, tmp_path: Path) -> Toy:
-    """The repository's images, a copy of its suites, and a cache of its own but for the downloads."""
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "images").symlink_to(ROOT / "images")
-    shutil.copytree(ROOT / "suites", tmp_path / "project" / "suites")
-    ours = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orch" / "wheelhouse"
-    ours.mkdir(parents=True, exist_ok=True)
-    (tmp_path / "cache" / "orch").mkdir(parents=True)
-    (tmp_path / "cache" / "orch" / "wheelhouse").symlink_to(ours)
-    # Downloads, where there are any, go the user's own way.
-    plain = {"PIP_CONFIG_FILE": "", "PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", **os.environ}
-    own = {"ORCH_CONFIG": str(config), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    own["XDG_CONFIG_HOME"] = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Toy(folder=tmp_path, cache=tmp_path / "cache", wheels=tmp_path, env={**plain, **own})
-
-
 def run(project: Toy, implementations: tuple[str, ...], blocks: int) -> Ended:
     """Run a suite over both versions on the CPU, from what is locked."""
     text = SUITE.format(implementations=", ".join(implementations), blocks=blocks)
     (project.project / "suites" / "old_and_new.yaml").write_text(text, encoding="utf-8")
-    arguments = ("run", "old_and_new", "--engine", "docker", "--device", "cpu", "--locked")
+    arguments = ("run", "old_and_new", "--engine", "docker", "--device", "cpu")
     return project.orch(*arguments, timeout_s=TIMEOUT_S)
 
 
@@ -88,23 +52,14 @@ def test_both_versions_pass_the_gate_and_each_row_has_a_verdict(project: Toy) ->
         assert newer["is_paired"]
 
 
-def shrink(project: Toy) -> None:
-    """Leave of the benchmark's nets and data what takes no time; nothing is then said of their parameters."""
-    path = project.project / "suites" / "benchmarks" / "lstm_asr" / "benchmark.yaml"
-    text = path.read_text(encoding="utf-8")
-    for name, size in {"units": 16, "batch": 8, "steps": 20, "shortest": 12, "labels": 4}.items():
-        text = re.sub(rf"\b{name}: \d{{2,}}", f"{name}: {size}", text)
-    path.write_text(re.sub(r"(?m)^    parameters: .*\n", "", text), encoding="utf-8")
-
-
 def test_stacked_nets_run_and_what_a_version_or_an_image_cannot_do_is_said(project: Toy) -> None:
-    shrink(project)
+    shrink(project.project / "suites" / "benchmarks" / "lstm_asr")
     suite = SUITE.format(implementations="lstmcell_scripted, lstmcell_compiled", blocks=1)
     stacked = "  - {benchmark: lstm_asr, implementations: [cudnn_lstm, padded_lstm], configurations: [4x320/*]}\n"
     path = project.project / "suites" / "old_and_new.yaml"
     path.write_text(suite.replace("protocol:", f"{stacked}protocol:"), encoding="utf-8")
 
-    ended = project.orch("run", path.stem, "--engine", "docker", "--device", "cpu", "--locked", timeout_s=TIMEOUT_S)
+    ended = project.orch("run", path.stem, "--engine", "docker", "--device", "cpu", timeout_s=TIMEOUT_S)
 
     found: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for record in project.records():

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.docker
 IMAGES = Path(__file__).parents[2] / "images"
 DOCKERFILES = {path.parent.name: path.read_text() for path in sorted(IMAGES.glob("*/Dockerfile"))}
 # Where a Dockerfile names a source archive itself, it takes more than a toy to build it.
-FAMILIES = [name for name, text in DOCKERFILES.items() if "build-requirements.txt" in text and "pygpu" not in text]
+FAMILIES = [name for name, text in DOCKERFILES.items() if "AS wheels" in text and "pygpu" not in text]
 BASE = "python:3.11-slim-bookworm"
 # What lies in the image: each file but compiled modules with its hash, and what the build stage alone had.
 LOOK = b"""

@@ -56,7 +56,7 @@ def spin(
 @pytest.mark.parametrize("version", PYTHONS)
 def test_all_scripts_compile_under_every_interpreter(version: str, tmp_path: Path) -> None:
     scripts = [
-        str(path) for path in (*SHIPPED.glob("*.py"), *SHIPPED.glob("*/run_*.py"), *SHIPPED.glob("*/*_pytorch.py"))
+        str(path) for path in (*SHIPPED.glob("*.py"), *SHIPPED.glob("*/*.py")) if not path.name.startswith("reference")
     ]
     check = "import sys\nfor path in sys.argv[1:]: compile(open(path).read(), path, 'exec')"
 
@@ -77,7 +77,7 @@ def test_a_launch_is_measured_under_every_interpreter(version: str, bench: Bench
     assert report.environment is not None
     assert report.environment.python == version
     assert {entry["check"] for entry in report.sanity} == {
-        "loss_finite", "loss_falls", "synchronised", "loop_time", "parameters",
+        "loss_finite", "loss_falls", "synchronised", "loop_time", "clock", "parameters",
     }  # fmt: skip
     assert len(report.samples["train_step"]) == len(report.cpu_samples["train_step"]) == 5
     assert report.timer == ("clock_gettime(CLOCK_MONOTONIC)" if version.startswith("2") else "perf_counter")
@@ -93,6 +93,13 @@ def test_the_gate_agrees_with_the_reference_under_every_interpreter(version: str
     assert launched.gate is not None
     entries = check_gate(launched.gate, reference, "ieee")
     assert [entry for entry in entries if not entry["ok"]] == []
+
+
+def test_the_set_up_of_a_gate_launch_is_the_cold_one_of_its_two(bench: Bench) -> None:
+    slow_at_first = "cold = [0.2]\n\n\ndef setup(job):\n    __import__('time').sleep(cold.pop() if cold else 0)\n"
+    bench.plant(SPIN, "\n\ndef setup(job):\n", slow_at_first)
+
+    assert (spin(bench, mode="gate").report.measures["setup_s"] or 0) > 0.2
 
 
 @pytest.mark.skipif(len(PYTHONS) < 2, reason="only one Python is installed")
@@ -282,6 +289,21 @@ def test_work_between_the_samples_is_a_failed_launch(bench: Bench) -> None:
     launched = spin(bench)
 
     assert_refused(launched, "loop_time")
+
+
+def test_cpu_time_in_place_of_wall_time_is_a_failed_launch(bench: Bench) -> None:
+    """A step that waits, as one does for a GPU, takes no CPU time: the clock of the first study is none."""
+    bench.plant(
+        "clocks.py",
+        'wall_clock = getattr(time, "perf_counter", None) or _posix_clock(1)',
+        "wall_clock = time.process_time",
+    )
+    bench.plant(SPIN, "    def train_step():\n", "    def train_step():\n        time.sleep(0.002)\n")
+    bench.plant(SPIN, "import platform\n", "import platform\nimport time\n")
+
+    launched = spin(bench)
+
+    assert_refused(launched, "clock")
 
 
 def plant_asynchronous(bench: Bench, sync: str, fetch: str) -> None:

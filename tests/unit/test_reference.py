@@ -29,7 +29,7 @@ def generator_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.syspath_prepend(str(BENCHMARKS / "lstm_asr"))
     yield
-    for name in ("portable", "reference_ctc"):
+    for name in ("portable", "reference_cell", "reference_ctc"):
         sys.modules.pop(name, None)
 
 
@@ -113,27 +113,36 @@ def test_the_model_has_as_many_parameters_as_the_study_counted(
 
 
 def test_no_initial_weight_is_zero(lstm: ModuleType) -> None:
-    weights = lstm.weights(FLAT, {"biases": 2})
+    weights = lstm.initial_model(FLAT, {"biases": 2, "peepholes": True}).w
 
     assert all(value.all() for value in weights.values())
     assert max(float(abs(value).max()) for value in weights.values()) <= np.float32(1 / math.sqrt(320))
 
 
 @pytest.mark.parametrize("sizes", [SMALL, SMALL_STACK, SMALL_CTC], ids=["flat", "stacked", "CTC"])
-def test_gradients_agree_with_finite_differences(lstm: ModuleType, sizes: dict[str, object]) -> None:
-    weights, data = lstm.weights(sizes, {"biases": 2}), lstm.batch(sizes)
+@pytest.mark.parametrize(
+    "traits",
+    [{"biases": 2}, {"biases": 1, "peepholes": True}, {"biases": 1, "recurrent_activation": "hard_sigmoid"},
+     {"biases": 1, "forget_bias": 1.0}],
+    ids=["plain", "peepholes", "hard sigmoid", "forget bias"],
+)  # fmt: skip
+def test_gradients_agree_with_finite_differences(
+    lstm: ModuleType, sizes: dict[str, object], traits: dict[str, object]
+) -> None:
+    model, data = lstm.initial_model(sizes, traits), lstm.batch(sizes)
     step = 1e-5
 
-    _, gradients = lstm.gradients_of(weights, data)
+    _, gradients = lstm.gradients_of(model, data)
 
+    assert gradients.keys() == lstm.parameter_shapes(sizes, traits).keys()
     for name, gradient in gradients.items():
-        flat = weights[name].reshape(-1)
+        flat = model.w[name].reshape(-1)
         for place in range(flat.size):
             kept = flat[place]
             flat[place] = kept + step
-            above = lstm.loss_of(weights, data)
+            above = lstm.loss_of(model, data)
             flat[place] = kept - step
-            below = lstm.loss_of(weights, data)
+            below = lstm.loss_of(model, data)
             flat[place] = kept
             assert gradient.reshape(-1)[place] == pytest.approx((above - below) / (2 * step), abs=1e-8), name
 
@@ -146,13 +155,13 @@ def test_both_ways_to_the_loss_agree(lstm: ModuleType, sizes: dict[str, object])
 
 
 def test_what_lies_after_the_end_of_a_sequence_changes_nothing(lstm: ModuleType) -> None:
-    weights, data = lstm.weights(SMALL_CTC, {"biases": 2}), lstm.batch(SMALL_CTC)
+    model, data = lstm.initial_model(SMALL_CTC, {"biases": 2}), lstm.batch(SMALL_CTC)
     lengths = data.mask.sum(axis=(0, 2)).astype(int)
-    loss, gradients = lstm.gradients_of(weights, data)
+    loss, gradients = lstm.gradients_of(model, data)
 
     for row, length in enumerate(lengths):
         data.x[length:, row] = 7.0
-    other_loss, other_gradients = lstm.gradients_of(weights, data)
+    other_loss, other_gradients = lstm.gradients_of(model, data)
 
     assert lengths.tolist() == [5, 4, 3]
     assert other_loss == loss
@@ -161,11 +170,12 @@ def test_what_lies_after_the_end_of_a_sequence_changes_nothing(lstm: ModuleType)
 
 def test_a_reverse_net_reads_each_sequence_backwards_from_its_own_end(lstm: ModuleType) -> None:
     sizes = {**SMALL_CTC, "layers": 1, "batch": 1, "shortest": 5}
-    weights, data = lstm.weights(sizes, {"biases": 2}), lstm.batch(sizes)
-    mirrored = {name.replace("reverse.", ""): value for name, value in weights.items() if ".reverse." in name}
+    model, data = lstm.initial_model(sizes, {"biases": 2}), lstm.batch(sizes)
+    forward = {name.replace("reverse.", ""): value for name, value in model.w.items() if ".reverse." in name}
+    mirrored = lstm.Model(w=forward, cell=model.cell)
     padded = np.concatenate([data.x, np.full((2, 1, 6), 7.0)])
 
-    backwards = lstm._outputs(weights, "lstm.0.reverse.", padded, np.array([1, 1, 1, 1, 1, 0, 0])[:, None, None])
+    backwards = lstm._outputs(model, "lstm.0.reverse.", padded, np.array([1, 1, 1, 1, 1, 0, 0])[:, None, None])
     forwards = lstm._outputs(mirrored, "lstm.0.", data.x[::-1], data.mask)
 
     assert backwards[:5] == pytest.approx(forwards[::-1], abs=1e-15)
@@ -182,7 +192,25 @@ def test_one_step_of_one_unit_is_the_formula_by_hand(lstm: ModuleType) -> None:
     i, g, o = 1 / (1 + math.exp(-1.1)), math.tanh(0.7), 1 / (1 + math.exp(1.7))
     h = o * math.tanh(i * g)
 
-    loss = lstm.loss_of(weights, lstm.Batch(x=np.array([[[2.0]]]), mask=np.ones((1, 1, 1)), labels=np.array([1])))
+    batch = lstm.Batch(x=np.array([[[2.0]]]), mask=np.ones((1, 1, 1)), labels=np.array([1]))
+    loss = lstm.loss_of(lstm.Model(w=weights, cell=lstm.Cell()), batch)
+
+    assert loss == pytest.approx(math.log(1 + math.exp(4 * h)), rel=1e-14)
+
+
+def test_one_step_with_peepholes_and_a_hard_sigmoid_is_the_formula_by_hand(lstm: ModuleType) -> None:
+    weights = {
+        "lstm.0.input": np.array([[0.5], [9.0], [0.25], [-0.5]]),  # gates i, f, g, o
+        "lstm.0.recurrent": np.zeros((4, 1)),
+        "lstm.0.peephole": np.array([3.0, 5.0, 0.5]),  # the first two see a cell of 0
+        "head": np.array([[2.0], [-2.0]]),
+    }
+    c = (0.2 * 1.0 + 0.5) * math.tanh(0.5)
+    h = (0.2 * (-1.0 + 0.5 * c) + 0.5) * math.tanh(c)
+
+    cell = lstm.Cell.of({"recurrent_activation": "hard_sigmoid", "forget_bias": 1.0})
+    batch = lstm.Batch(x=np.array([[[2.0]]]), mask=np.ones((1, 1, 1)), labels=np.array([1]))
+    loss = lstm.loss_of(lstm.Model(w=weights, cell=cell), batch)
 
     assert loss == pytest.approx(math.log(1 + math.exp(4 * h)), rel=1e-14)
 

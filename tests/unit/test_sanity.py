@@ -72,6 +72,13 @@ def test_a_result_that_comes_late_was_not_waited_for(sanity: ModuleType, fetch: 
     assert (entry["ok"], entry["error"]) == (ok, fetch)
 
 
+@pytest.mark.parametrize(("fetch", "ok"), [(49e-6, True), (51e-6, False)])
+def test_of_a_short_sample_a_fetch_may_take_what_a_call_takes(sanity: ModuleType, fetch: float, ok: bool) -> None:
+    entry = sanity.check_synchronised("train_step", samples_with([0.0] * 4, wall=0.001, fetch=fetch))
+
+    assert entry["ok"] is ok
+
+
 @pytest.mark.parametrize(
     ("losses", "falls", "failed"),
     [
@@ -86,10 +93,63 @@ def test_a_result_that_comes_late_was_not_waited_for(sanity: ModuleType, fetch: 
 def test_losses_are_finite_and_fall_where_they_have_to(
     sanity: ModuleType, losses: list[float], falls: bool, failed: list[str]
 ) -> None:
-    entries = sanity.check_losses(losses, falls)
+    protocol = {"phases": ["train_step"], "precision": "ieee"}
+
+    entries = sanity.check_losses({"train_step": losses}, protocol, falls)
 
     assert [entry["check"] for entry in entries if not entry["ok"]] == failed
     assert all(sanity.MESSAGES[entry["check"]] % entry for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("forward", "precision", "failed"),
+    [
+        ([2.3, 2.3], "ieee", []),
+        ([2.3, 2.3002], "ieee", []),
+        ([2.3, 2.3003], "ieee", ["loss_forward"]),
+        ([2.3, 2.31], "tf32", []),
+        ([0.0], "ieee", ["loss_forward"]),
+        ([float("nan")], "ieee", ["loss_finite", "loss_forward"]),
+    ],
+)
+def test_forward_gives_the_loss_that_training_begins_with(
+    sanity: ModuleType, forward: list[float], precision: str, failed: list[str]
+) -> None:
+    losses = {"forward": forward, "train_step": [2.3, 2.2]}
+
+    entries = sanity.check_losses(losses, {"phases": ["forward", "train_step"], "precision": precision}, False)
+
+    assert [entry["check"] for entry in entries if not entry["ok"]] == failed
+    assert all(sanity.MESSAGES[entry["check"]] % entry for entry in entries if not entry["ok"])
+
+
+def test_a_forward_phase_alone_or_after_the_training_is_held_against_nothing_and_needs_not_fall(
+    sanity: ModuleType,
+) -> None:
+    after = sanity.check_losses(
+        {"train_step": [2.3, 2.2], "forward": [2.2, 2.2]},
+        {"phases": ["train_step", "forward"], "precision": "ieee"},
+        True,
+    )
+    alone = sanity.check_losses({"forward": [2.3, 2.3]}, {"phases": ["forward"], "precision": "ieee"}, True)
+
+    assert [entry["check"] for entry in after] == ["loss_finite", "loss_falls"]
+    assert [entry["check"] for entry in alone] == ["loss_finite"]
+    assert all(entry["ok"] for entry in (*after, *alone))
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "raw_s", "ok"),
+    [(10.0, 10.05, True), (10.0, 10.2, False), (10.2, 10.0, False), (0.0021, 0.003, True), (0.002, 0.004, False)],
+    ids=["half a percent", "slow", "fast", "within the reading", "short and slow"],
+)
+def test_the_clock_of_the_samples_goes_as_the_machines_own(
+    sanity: ModuleType, wall_s: float, raw_s: float, ok: bool
+) -> None:
+    entry = sanity.check_clock("train_step", (100.0, 7.0), (100.0 + wall_s, 7.0 + raw_s))
+
+    assert entry["ok"] is ok
+    assert sanity.MESSAGES["clock"] % entry
 
 
 @pytest.mark.parametrize(

@@ -1,30 +1,29 @@
 """The LSTM acoustic model in float64 NumPy: loss and gradients of the first step, written for clarity.
 
-    a(t) = W x(t) + b + R h(t-1) + b'      gates i, f, g, o: quarters of a
-    c(t) = sigmoid(f) c(t-1) + sigmoid(i) tanh(g)
-    h(t) = sigmoid(o) tanh(c(t))           logits = H h
+    a(t) = W x(t) + b + R h(t-1) + b'      h(t) = cell(a(t), c(t-1))      logits = H h
 
 Layers feed all their h(t) to the next. A bidirectional layer has a second net that goes from each sequence's own end to
 its start, and hands on both h(t), forward first. After the end of a sequence every h(t) is zero.
 Cross entropy: mean over the batch, of the logits of the last step. CTC: sum over the batch, see reference_ctc.py.
 
-Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; no peepholes.
-Traits: biases 2 (b and b'), 1 (b) or 0. Weights are uniform in +-1/sqrt(units), data in (-1, 1), all float32.
+Traits: biases 2 (b and b'), 1 (b) or 0; and those of the cell, see reference_cell.py.
+Weights are uniform in +-1/sqrt(units), data in (-1, 1), all float32.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import portable
 import reference_ctc as ctc
+from reference_cell import Cell, Step, Values
 
 Array = npt.NDArray[np.float64]
-Values = Mapping[str, str | int | float | bool]
 FORWARD, REVERSE = "", "reverse."
 WEIGHTS = ("input", "recurrent", "bias_input", "bias_recurrent")
+PEEPHOLE = "peephole"  # (3 units,): i, f, o
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,36 +36,40 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """What the backward pass needs of one time step; each (batch, units)."""
+class Model:
+    """The weights by their canonical names, and the cell they are for."""
 
-    i: Array
-    f: Array
-    g: Array
-    o: Array
-    c: Array
-    h: Array
+    w: Mapping[str, Array]
+    cell: Cell
+
+    def peephole(self, net: str) -> Array:
+        """Return (3, units), zero in a net without."""
+        units = self.w[f"{net}recurrent"].shape[1]
+        return self.w.get(f"{net}{PEEPHOLE}", np.zeros(3 * units)).reshape(3, units)
+
+    def biases(self, net: str) -> list[str]:
+        return [f"{net}{name}" for name in WEIGHTS[2:] if f"{net}{name}" in self.w]
 
 
 def parameter_shapes(parameters: Values, traits: Values) -> dict[str, tuple[int, ...]]:
     """Return the shape of each trained tensor by its canonical name."""
     units, features, classes = (int(parameters[name]) for name in ("units", "features", "classes"))
     directions = (FORWARD, REVERSE) if parameters["bidirectional"] else (FORWARD,)
-    kept = WEIGHTS[: 2 + int(traits["biases"])]
+    kept = WEIGHTS[: 2 + int(traits["biases"])] + ((PEEPHOLE,) if traits.get("peepholes") else ())
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in range(int(parameters["layers"])):
         inputs = units * len(directions) if layer else features
-        sizes = {"input": (4 * units, inputs), "recurrent": (4 * units, units)}
+        sizes = {"input": (4 * units, inputs), "recurrent": (4 * units, units), PEEPHOLE: (3 * units,)}
         for direction in directions:
             shapes |= {f"lstm.{layer}.{direction}{name}": sizes.get(name, (4 * units,)) for name in kept}
     return shapes | {"head": (classes, units * len(directions))}
 
 
-def weights(parameters: Values, traits: Values) -> dict[str, Array]:
-    """Return the initial weights as the portable generator gives them."""
+def initial_model(parameters: Values, traits: Values) -> Model:
+    """Return the model with its initial weights as the portable generator gives them."""
     bound = 1.0 / math.sqrt(int(parameters["units"]))
     shapes = parameter_shapes(parameters, traits)
-    return {name: _array(name, shape, bound) for name, shape in shapes.items()}
+    return Model(w={name: _array(name, shape, bound) for name, shape in shapes.items()}, cell=Cell.of(traits))
 
 
 def batch(parameters: Values) -> Batch:
@@ -84,34 +87,34 @@ def batch(parameters: Values) -> Batch:
 
 def first_loss(parameters: Values, traits: Values) -> float:
     """Return the loss of the first step."""
-    return loss_of(weights(parameters, traits), batch(parameters))
+    return loss_of(initial_model(parameters, traits), batch(parameters))
 
 
 def loss_and_gradients(parameters: Values, traits: Values) -> tuple[float, dict[str, Array]]:
     """Return the loss of the first step and its gradient for each canonical name."""
-    return gradients_of(weights(parameters, traits), batch(parameters))
+    return gradients_of(initial_model(parameters, traits), batch(parameters))
 
 
-def loss_of(w: Mapping[str, Array], data: Batch) -> float:
+def loss_of(model: Model, data: Batch) -> float:
     """Return the loss; keeps the h(t) of one layer at a time."""
     outputs = data.x
-    for nets in _layers(w):
-        outputs = np.concatenate([_outputs(w, net, outputs, data.mask) for net in nets], axis=2)
-    return _loss(w, outputs, data)[0]
+    for nets in _layers(model.w):
+        outputs = np.concatenate([_outputs(model, net, outputs, data.mask) for net in nets], axis=2)
+    return _loss(model.w, outputs, data)[0]
 
 
-def gradients_of(w: Mapping[str, Array], data: Batch) -> tuple[float, dict[str, Array]]:
+def gradients_of(model: Model, data: Batch) -> tuple[float, dict[str, Array]]:
     """Return the loss, and its gradients by back-propagation through layers and time."""
-    gradients = {name: np.zeros_like(value) for name, value in w.items()}
+    gradients = {name: np.zeros_like(value) for name, value in model.w.items()}
     inputs = [data.x]
-    for nets in _layers(w):
-        inputs.append(np.concatenate([_outputs(w, net, inputs[-1], data.mask) for net in nets], axis=2))
-    loss, d_outputs, gradients["head"] = _loss(w, inputs.pop(), data)
-    for nets in reversed(_layers(w)):
+    for nets in _layers(model.w):
+        inputs.append(np.concatenate([_outputs(model, net, inputs[-1], data.mask) for net in nets], axis=2))
+    loss, d_outputs, gradients["head"] = _loss(model.w, inputs.pop(), data)
+    for nets in reversed(_layers(model.w)):
         x = inputs.pop()
         parts = np.split(d_outputs, len(nets), axis=2)
         d_outputs = sum(
-            (_backward(w, net, x, data.mask, d_h, gradients) for net, d_h in zip(nets, parts, strict=True)),
+            (_backward(model, net, x, data.mask, d_h, gradients) for net, d_h in zip(nets, parts, strict=True)),
             start=np.zeros_like(x),
         )
     return loss, gradients
@@ -124,10 +127,10 @@ def _layers(w: Mapping[str, Array]) -> list[list[str]]:
             f"lstm.{layer}.input" in w]
 
 
-def _outputs(w: Mapping[str, Array], net: str, x: Array, mask: Array) -> Array:
+def _outputs(model: Model, net: str, x: Array, mask: Array) -> Array:
     """Return the h(t) of a net, (steps, batch, units)."""
-    outputs = np.empty((*x.shape[:2], w[f"{net}recurrent"].shape[1]))
-    for t, step in zip(_order(net, len(x)), _steps(w, net, x, mask), strict=True):
+    outputs = np.empty((*x.shape[:2], model.w[f"{net}recurrent"].shape[1]))
+    for t, step in zip(_order(net, len(x)), _steps(model, net, x, mask), strict=True):
         outputs[t] = step.h
     return outputs
 
@@ -136,51 +139,40 @@ def _order(net: str, steps: int) -> range:
     return range(steps)[::-1] if net.endswith(REVERSE) else range(steps)
 
 
-def _steps(w: Mapping[str, Array], net: str, x: Array, mask: Array) -> Iterator[Step]:
+def _steps(model: Model, net: str, x: Array, mask: Array) -> Iterator[Step]:
     """Yield the steps of a net in its own order. Masked states are zero: so a reverse net starts at each end."""
-    step = _initial(w, net, x)
+    step = _initial(model, net, x)
     for t in _order(net, len(x)):
-        step = _forward(w, net, x[t], step, mask[t])
+        step = _forward(model, net, x[t], step, mask[t])
         yield step
 
 
-def _forward(w: Mapping[str, Array], net: str, x_t: Array, before: Step, mask_t: Array) -> Step:
-    a = x_t @ w[f"{net}input"].T + before.h @ w[f"{net}recurrent"].T
-    for name in _biases(w, net):
-        a = a + w[name]
-    a_i, a_f, a_g, a_o = np.split(a, 4, axis=1)
-    i, f, g, o = _sigmoid(a_i), _sigmoid(a_f), np.tanh(a_g), _sigmoid(a_o)
-    c = mask_t * (f * before.c + i * g)
-    return Step(i=i, f=f, g=g, o=o, c=c, h=mask_t * o * np.tanh(c))
+def _forward(model: Model, net: str, x_t: Array, before: Step, mask_t: Array) -> Step:
+    a = x_t @ model.w[f"{net}input"].T + before.h @ model.w[f"{net}recurrent"].T
+    for name in model.biases(net):
+        a = a + model.w[name]
+    step = model.cell.forward(a, before, model.peephole(net))
+    return replace(step, c=mask_t * step.c, h=mask_t * step.h)
 
 
 def _backward(
-    w: Mapping[str, Array], net: str, x: Array, mask: Array, d_outputs: Array, gradients: dict[str, Array]
+    model: Model, net: str, x: Array, mask: Array, d_outputs: Array, gradients: dict[str, Array]
 ) -> Array:
     """Add the gradients of a net's weights and return that of its input."""
-    steps = [_initial(w, net, x), *_steps(w, net, x, mask)]
+    steps = [_initial(model, net, x), *_steps(model, net, x, mask)]
+    recurrent, inputs = model.w[f"{net}recurrent"], model.w[f"{net}input"]
     d_x, d_h, d_c = np.empty_like(x), np.zeros_like(steps[0].h), np.zeros_like(steps[0].c)
     for t, before, step in zip(_order(net, len(x))[::-1], steps[-2::-1], steps[:0:-1], strict=True):
-        d_a, d_c = _backward_step(step, before, mask[t] * (d_h + d_outputs[t]), mask[t] * d_c)
-        d_h, d_x[t] = d_a @ w[f"{net}recurrent"], d_a @ w[f"{net}input"]
+        d_h, d_c = mask[t] * (d_h + d_outputs[t]), mask[t] * d_c
+        d_a, d_c, d_peephole = model.cell.backward(step, before, d_h, d_c, model.peephole(net))
+        d_h, d_x[t] = d_a @ recurrent, d_a @ inputs
         gradients[f"{net}input"] += d_a.T @ x[t]
         gradients[f"{net}recurrent"] += d_a.T @ before.h
-        for name in _biases(w, net):
+        for name in model.biases(net):
             gradients[name] += d_a.sum(axis=0)
+        if f"{net}{PEEPHOLE}" in gradients:
+            gradients[f"{net}{PEEPHOLE}"] += d_peephole.ravel()
     return d_x
-
-
-def _backward_step(step: Step, before: Step, d_h: Array, d_c: Array) -> tuple[Array, Array]:
-    """Return the gradients of a(t) (batch, 4 units) and of c(t-1)."""
-    tanh_c = np.tanh(step.c)
-    d_c = d_c + d_h * step.o * (1 - tanh_c**2)
-    d_a = (
-        d_c * step.g * step.i * (1 - step.i),
-        d_c * before.c * step.f * (1 - step.f),
-        d_c * step.i * (1 - step.g**2),
-        d_h * tanh_c * step.o * (1 - step.o),
-    )
-    return np.concatenate(d_a, axis=1), d_c * step.f
 
 
 def _loss(w: Mapping[str, Array], outputs: Array, data: Batch) -> tuple[float, Array, Array]:
@@ -204,19 +196,11 @@ def _cross_entropy(logits: Array, labels: npt.NDArray[np.int64]) -> tuple[float,
     return float(-log_p[rows, labels].mean()), d_logits / len(labels)
 
 
-def _initial(w: Mapping[str, Array], net: str, x: Array) -> Step:
-    zero = np.zeros((x.shape[1], w[f"{net}recurrent"].shape[1]))
+def _initial(model: Model, net: str, x: Array) -> Step:
+    zero = np.zeros((x.shape[1], model.w[f"{net}recurrent"].shape[1]))
     return Step(i=zero, f=zero, g=zero, o=zero, c=zero, h=zero)
-
-
-def _biases(w: Mapping[str, Array], net: str) -> list[str]:
-    return [f"{net}{name}" for name in WEIGHTS[2:] if f"{net}{name}" in w]
 
 
 def _array(name: str, shape: tuple[int, ...], bound: float) -> Array:
     flat = np.frombuffer(portable.tensor(name, shape, -bound, bound), dtype=np.float32)
     return flat.astype(np.float64).reshape(shape)
-
-
-def _sigmoid(a: Array) -> Array:
-    return 1 / (1 + np.exp(-a))
