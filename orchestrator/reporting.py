@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from orchestrator import console
 from orchestrator.analysis.comparison import Comparison
+from orchestrator.analysis.printed import study_files
 from orchestrator.analysis.published import Published, read_published
 from orchestrator.analysis.report import render_csv, render_json, render_markdown, render_terminal
 from orchestrator.analysis.tables import build_comparison
+from orchestrator.conclusions import Conclusion, load_conclusions
 from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.names import did_you_mean
+from orchestrator.specs import Compare, Once, Unit
 from orchestrator.store import RunFolder, list_runs, save
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -42,10 +46,24 @@ def compare_run(folder: RunFolder, suites: Path) -> Comparison:
     rows = plan.get("rows")
     return build_comparison(
         records,
-        baseline=str(plan.get("baseline", "oldest")),
+        compare=_compare_of(plan),
         rows=[str(row) for row in rows] if isinstance(rows, list) else (),
         labels={str(name): str(label) for name, label in labels.items()} if isinstance(labels, Mapping) else {},
         published=find_published(suites, str(study) if study else None),
+        conclusions=find_conclusions(suites, str(study) if study else None),
+    )
+
+
+def _compare_of(plan: Mapping[str, object]) -> Compare:
+    """Read what a run compares; older ones have only a baseline."""
+    written = plan.get("compare")
+    asked = written if isinstance(written, Mapping) else {"baseline": plan.get("baseline", "oldest")}
+    told = asked.get("columns")
+    return Compare(
+        across="system" if asked.get("across") == "system" else "image",
+        baseline=str(asked.get("baseline")),
+        unit=next((unit for unit in get_args(Unit) if unit == asked.get("unit")), None),
+        columns=tuple(one for one in get_args(Once) if isinstance(told, list) and one in told),
     )
 
 
@@ -56,13 +74,19 @@ def find_published(suites: Path, study: str | None) -> Published | None:
     """
     if study is None:
         return None
-    path = suites / "published" / f"{study}.csv"
-    if not path.is_file():
-        known = [one.stem for one in path.parent.glob("*.csv")]
+    path = study_files(suites).get(study)
+    if path is None:
         raise ConfigurationError(
-            f"no published numbers of study '{study}'.{did_you_mean(study, known)}", file=str(path)
+            f"no published numbers of study '{study}'.{did_you_mean(study, study_files(suites))}",
+            file=str(suites / "published" / f"{study}.csv"),
         )
     return read_published(path)
+
+
+def find_conclusions(suites: Path, study: str | None) -> tuple[Conclusion, ...]:
+    """Return what a study concludes, nothing where it has no such file. Raises ConfigurationError if that is wrong."""
+    path = study_files(suites).get(study) if study else None
+    return load_conclusions(path.with_suffix(".yaml")) if path else ()
 
 
 def render_comparison(comparison: Comparison, form: str) -> str:

@@ -1,4 +1,7 @@
-"""The columns of a table: an image variant as it was run, in one setup of machine, engine and protocol."""
+"""The columns of a table: an image variant as it was run, in one setup of machine, engine and protocol.
+
+Across systems a column is one implementation of it, and is written as a line of its configuration.
+"""
 
 import re
 import unicodedata
@@ -12,8 +15,11 @@ from packaging.version import Version
 from orchestrator.hardware import Gpu
 from orchestrator.names import version_key
 from orchestrator.records import Record
-from orchestrator.specs import Device
+from orchestrator.specs import Across, Device
 
+IMPORTED = "imported"  # engine of a setup that is not ours: nothing of ours is divided by it
+UNKNOWN = "not stated"
+Place = tuple[str, str | None, str | None]  # image, implementation, machine
 TEXT_AT_MOST = 200  # characters of a program's message in a footnote
 
 
@@ -42,13 +48,14 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """An image variant as it was run; setup None where nothing of it could run at all."""
+    """An image variant, or one system of it, as it was run; setup None where nothing of it could run at all."""
 
     image: str  # pytorch-1.4.0
     variant: str | None
-    device: Device | None  # None: unsupported here, never ran
+    device: Device | None  # None: unsupported here, never ran; or of imported times not stated
     setup: Setup | None
     jit: bool = False  # its GPU code was compiled from PTX: no column of native code is divided by it
+    implementation: str | None = None  # of a system; None: of any, where the table is across images
 
     @property
     def family(self) -> str:
@@ -61,30 +68,40 @@ class Column:
     @property
     def label(self) -> str:
         """Version and variant; where a CUDA build ran on the processor, or by code compiled from PTX, it says so."""
-        where = " on cpu" if self.variant not in {None, "cpu"} and self.device == "cpu" else " jit" if self.jit else ""
-        return f"{self.version} {self.variant or ''}".rstrip() + where
+        return f"{self.version} {self.variant or ''}".rstrip() + self._where
+
+    @property
+    def build(self) -> str:
+        """The variant alone, and where it ran; nothing for a CPU build."""
+        return f"{self.variant}{self._where}" if self.variant not in {None, "cpu"} else ""
+
+    @property
+    def _where(self) -> str:
+        return " on cpu" if self.variant not in {None, "cpu"} and self.device == "cpu" else " jit" if self.jit else ""
 
 
-def columns_of(records: Sequence[Record]) -> tuple[Column, ...]:
-    """Return the columns of all records: by family, then oldest version first, then setup in order of appearance."""
-    ran = {_column(record): None for record in records if record.launch.block is not None}
-    places = {(column.image, column.setup.machine) for column in ran if column.setup}
-    never = [record for record in records if record.launch.block is None]
-    lost = {_lost_column(one): None for one in never if _whereabouts(one) not in places}
+def sort_into_columns(records: Sequence[Record], across: Across = "image") -> dict[Column, list[Record]]:
+    """Return the records of each column; columns by family, then oldest version first, then setup by appearance.
+
+    What never ran belongs to all columns of its image, or system, on its machine; without any it is one of its own.
+    """
+    placed = [(record, _column(record, across)) for record in records]
+    ran = dict.fromkeys(column for record, column in placed if record.launch.block is not None)
+    there: dict[Place, list[Column]] = {}
+    for column in ran:
+        there.setdefault(_place(column), []).append(column)
+    found: dict[Column, list[Record]] = {column: [] for column in ran}
+    for record, column in placed:
+        own = [column] if record.launch.block is not None else there.get(_place(column))
+        for one in own or [_lost(record, column)]:
+            found.setdefault(one, []).append(record)
     order: dict[Setup | None, int] = {setup: index for index, setup in enumerate(setups_of(tuple(ran)))}
-    return tuple(
-        sorted(
-            (*ran, *lost), key=lambda one: (one.family, version_order(one.version), one.label, order.get(one.setup, 0))
-        )
-    )
+    columns = sorted(found, key=lambda one: (*_sort_key(one), order.get(one.setup, 0)))
+    return {column: found[column] for column in columns}
 
 
-def place(record: Record, columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns a record belongs to: where nothing was measured, all of its image on its machine."""
-    if record.launch.block is not None:
-        return (_column(record),)
-    there = [one for one in columns if one.setup and (one.image, one.setup.machine) == _whereabouts(record)]
-    return tuple(there) or (_lost_column(record),)
+def _sort_key(column: Column) -> tuple[object, ...]:
+    return (column.family, version_order(column.version), column.implementation or "", column.label)
 
 
 def setups_of(columns: Sequence[Column]) -> tuple[Setup, ...]:
@@ -97,6 +114,7 @@ def device_of(record: Record) -> Device:
     return "cuda" if record.protocol.device == "cuda" else "cpu"
 
 
+@lru_cache(maxsize=4096)
 def split_image(name: str) -> tuple[str, str]:
     """Cut `pytorch-1.4.0` into family and version."""
     found = re.fullmatch(r"(.+?)-(\d.*)", name)
@@ -125,24 +143,24 @@ def clean(text: str) -> str:
     return words if len(words) <= TEXT_AT_MOST else words[: TEXT_AT_MOST - 1] + "…"
 
 
-def _column(record: Record) -> Column:
+def _column(record: Record, across: Across) -> Column:
     variant = clean(record.image.variant) if record.image.variant else None
     return Column(
         image=clean(record.image.name),
         variant=variant,
-        device=device_of(record),
+        device=device_of(record) if record.protocol.device else None,
         setup=_setup(record),
         jit=record.image.jit,
+        implementation=clean(record.workload.implementation) if across == "system" else None,
     )
 
 
-def _lost_column(record: Record) -> Column:
-    device = device_of(record) if record.image.variant else None
-    return replace(_column(record), device=device, setup=None)
+def _lost(record: Record, column: Column) -> Column:
+    return replace(column, device=device_of(record) if record.image.variant else None, setup=None)
 
 
-def _whereabouts(record: Record) -> tuple[str, str]:
-    return clean(record.image.name), record.machine.id
+def _place(column: Column) -> Place:
+    return column.image, column.implementation, column.setup.machine if column.setup else None
 
 
 def _gpu(record: Record) -> Gpu | None:
@@ -156,6 +174,8 @@ def _gpu(record: Record) -> Gpu | None:
 def _setup(record: Record) -> Setup:
     machine, protocol = record.machine, record.protocol
     gpu = _gpu(record)
+    if record.provenance.source == IMPORTED:
+        return _imported_setup(record, gpu)
     counts = f"{protocol.warmup} warm-up + {protocol.samples} samples, at most {protocol.at_most_s:g} s"
     told = "+".join(clean(phase) for phase in protocol.phases)
     return Setup(
@@ -168,4 +188,20 @@ def _setup(record: Record) -> Setup:
         threads=str(protocol.threads),
         protocol=f"{counts}, {told}, {clean(protocol.caches)} caches",
         precision=clean(protocol.precision),
+    )
+
+
+def _imported_setup(record: Record, gpu: Gpu | None) -> Setup:
+    """Return what is known of a machine that others measured on: its device, where they name it."""
+    processor = "the processor" if record.protocol.device == "cpu" else UNKNOWN
+    return Setup(
+        machine=record.machine.id,
+        cpu=UNKNOWN,
+        gpu=clean(gpu.name) if gpu else processor,
+        power_limit=UNKNOWN,
+        driver=UNKNOWN,
+        engine=IMPORTED,
+        threads=UNKNOWN,
+        protocol=UNKNOWN,
+        precision=UNKNOWN,
     )

@@ -2,14 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.columns import clean
-from orchestrator.analysis.observations import observations, some_of
+from orchestrator.analysis.observations import footnotes, observations, some_of
+from orchestrator.analysis.stats import geometric_mean
 from orchestrator.records import Record
 
-Block = tuple[str, int]  # run, block
+ONCE = ("setup_cold_s", "setup_s", "first_step_s")  # measures of a launch; setup_cold_s: of its gate launch
+Block = tuple[str, str, int]  # run, row, block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Launches:
     notes: tuple[str, ...]
     comparable: str
     code_sha256: str
+    once_s: Mapping[str, float]  # of the good ones, the geometric mean of what happens once in a launch
 
 
 def summarise(records: Sequence[Record], phase: str) -> Launches:
@@ -43,7 +46,15 @@ def summarise(records: Sequence[Record], phase: str) -> Launches:
         notes=(*partly, *later, *_marks(good, phase), *_left_out(len(launched) - len(kept))),
         comparable=newest.cell.comparable,
         code_sha256=newest.workload.code_sha256,
+        once_s={name: mean for name in ONCE if (mean := _mean_s(good, name)) is not None},
     )
+
+
+def _mean_s(good: Sequence[Record], name: str) -> float | None:
+    """Return the geometric mean of a measure; None where a launch lacks it, or it is no time."""
+    told = [record.measures.get(name) for record in good]
+    times_s = [value for value in told if value is not None and 0 < value < math.inf]
+    return geometric_mean(times_s) if times_s and len(times_s) == len(told) else None
 
 
 def _last_attempts(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -58,7 +69,7 @@ def _last_attempts(records: Sequence[Record]) -> tuple[list[Record], list[Record
 
 
 def _block(record: Record) -> Block:
-    return (record.launch.run, record.launch.block or 0)
+    return (record.launch.run, record.launch.row, record.launch.block or 0)
 
 
 def _median(record: Record, phase: str) -> float | None:
@@ -87,17 +98,18 @@ def _marks(good: Sequence[Record], phase: str) -> tuple[str, ...]:
 
     Without counts and loads, which the records have: cells with the same trouble share a footnote.
     """
-    short = [record.count(phase) for record in good if record.count(phase) < record.protocol.samples]
+    ours = [record for record in good if record.provenance.source == "measured"]  # of others nothing was asked
+    short = [record.count(phase) for record in ours if record.count(phase) < record.protocol.samples]
     busy = [record for record in good if _is_busy(record)]
     compiled = [record for record in good if record.image.jit]
-    cut = [record for record in good if not record.launch.paired]
+    cut = [record for record in ours if not record.launch.paired]
     marks = (
         (short, f"{min(short, default=0)} samples in the time limit, fewer than asked for"),
         (busy, f"busy machine: load above its CPUs before {some_of(busy, good)}"),
         (compiled, "the GPU's code was compiled from PTX at the start"),
         (cut, f"not paired: a stop cut the block of {some_of(cut, good)} in two"),
     )
-    return (*(text for applies, text in marks if applies), *observations(good))
+    return (*(text for applies, text in marks if applies), *observations(good), *footnotes(good, phase))
 
 
 def _is_busy(record: Record) -> bool:

@@ -29,6 +29,12 @@ def observations(good: Sequence[Record]) -> tuple[str, ...]:
     return (*notes, *(f"the trace of a launch {clean(problem)}; its summary is used" for problem in problems))
 
 
+def footnotes(good: Sequence[Record], phase: str) -> tuple[str, ...]:
+    """Return what imported records say of a phase's times, each once."""
+    entries = [entry for record in good for entry in record.sanity if entry.get("check") == "footnote"]
+    return tuple(dict.fromkeys(clean(str(entry.get("text"))) for entry in entries if entry.get("phase") == phase))
+
+
 def some_of(some: Sequence[Record], good: Sequence[Record]) -> str:
     """Say how many launches something is true of, without their number."""
     return "every launch" if len(some) == len(good) else "some launches"
@@ -44,4 +50,5 @@ def _is_capped(record: Record) -> bool:
 
 
 def _is_unobserved(record: Record) -> bool:
-    return record.protocol.device == "cuda" and _seen(record).throttle is None
+    is_ours = record.provenance.source == "measured"
+    return is_ours and record.protocol.device == "cuda" and _seen(record).throttle is None

@@ -1,14 +1,16 @@
-"""Published numbers beside measured ones: columns of their own, and how far the ranks agree."""
+"""Published numbers beside measured ones: columns of their own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.analysis.columns import version_order
-from orchestrator.analysis.comparison import PublishedColumn, PublishedEntry, RankAgreement, Row, Table
+from orchestrator.analysis.comparison import PublishedColumn, PublishedEntry, Row, Table
 from orchestrator.analysis.published import Published, PublishedNumber
-from orchestrator.analysis.stats import kendall_tau
+from orchestrator.analysis.published_systems import find_systems, name_same_systems
+from orchestrator.analysis.ranks import rank_agreements
+from orchestrator.images import framework_version
 
-Numbers = Mapping[str, PublishedNumber]  # of one row, by version
+Numbers = Mapping[str, PublishedNumber]  # of one row, by version, or by system
 
 
 def add_published(table: Table, published: Published | None, labels: Mapping[str, str]) -> Table:
@@ -18,28 +20,42 @@ def add_published(table: Table, published: Published | None, labels: Mapping[str
     """
     if published is None:
         return table
-    found = [_find(row, published, labels) for row in table.rows]
-    versions = sorted({version for numbers in found for version in numbers}, key=version_order)
-    columns = tuple(_column(version, found, published.year) for version in versions)
+    if table.across == "system":
+        found = [find_systems(row, table.phase, published) for row in table.rows]
+        beside = name_same_systems(table, found, labels, of_any_release=False)
+        ranked = name_same_systems(table, found, labels, of_any_release=True)
+    else:
+        found = [_find(row, table.phase, published, labels) for row in table.rows]
+        beside = tuple(framework_version(column.version) for column in table.columns)
+        ranked = ()
+    names = sorted({name for numbers in found for name in numbers}, key=version_order)
+    columns = tuple(_column(name, table, found, published.year) for name in names)
     rows = tuple(_add(row, numbers, columns) for row, numbers in zip(table.rows, found, strict=True))
-    table = replace(table, rows=rows, published=columns)
-    return replace(table, ranks=_rank_agreements(table)) if columns else table
+    told = tuple(name if name in names else None for name in beside)
+    table = replace(table, rows=rows, published=columns, beside=told)
+    return replace(table, ranks=rank_agreements(table, ranked)) if columns else table
 
 
-def _find(row: Row, published: Published, labels: Mapping[str, str]) -> Numbers:
-    label = labels.get(row.implementation, row.implementation)
-    found = (published.find(row.configuration, name, label) for name in sorted(row.frameworks))
+def _find(row: Row, phase: str, published: Published, labels: Mapping[str, str]) -> Numbers:
+    label = labels.get(row.implementation or "", row.implementation or "")
+    found = (published.find(row.configuration, name, label, phase) for name in sorted(row.frameworks))
     return next((numbers for numbers in found if numbers), {})
 
 
-def _column(version: str, found: Sequence[Numbers], year: str) -> PublishedColumn:
-    numbers = [by_version[version] for by_version in found if version in by_version]
+def _column(name: str, table: Table, found: Sequence[Numbers], year: str) -> PublishedColumn:
+    numbers = [by_name[name] for by_name in found if name in by_name]
     shared = [note for note in numbers[0].defects if all(note in number.defects for number in numbers)]
-    return PublishedColumn(version=version, device=numbers[0].device, year=year, notes=tuple(shared))
+    return PublishedColumn(
+        version=numbers[0].version,
+        system=name if table.across == "system" else None,
+        device=numbers[0].device,
+        year=year,
+        notes=tuple(shared),
+    )
 
 
 def _add(row: Row, numbers: Numbers, columns: Sequence[PublishedColumn]) -> Row:
-    return replace(row, published=tuple(_entry(numbers.get(column.version), column) for column in columns))
+    return replace(row, published=tuple(_entry(numbers.get(column.name), column) for column in columns))
 
 
 def _entry(number: PublishedNumber | None, column: PublishedColumn) -> PublishedEntry | None:
@@ -49,40 +65,8 @@ def _entry(number: PublishedNumber | None, column: PublishedColumn) -> Published
     return PublishedEntry(
         value_s=number.value_s,
         text=number.text,
-        ratio_to_fastest=number.ratio_to_fastest,
+        ratio_to_fastest=number.ratio_to_fastest or number.times_fastest,
+        ratio_is_printed=number.ratio_to_fastest is not None,
         compared=number.compared,
         notes=own,
-    )
-
-
-def _rank_agreements(table: Table) -> tuple[RankAgreement, ...]:
-    """Compare each measured column with the study's newest version, over the implementations of a configuration."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in table.rows:
-        groups.setdefault((row.benchmark, row.configuration), []).append(row)
-    agreements = (
-        _agreement(rows, index, label, table.published[-1].version)
-        for rows in groups.values()
-        for index, label in enumerate(table.labels)
-    )
-    return tuple(agreement for agreement in agreements if agreement)
-
-
-def _agreement(rows: Sequence[Row], index: int, label: str, version: str) -> RankAgreement | None:
-    pairs = [
-        (row.entries[index].value_s, row.published[-1].value_s)
-        for row in rows
-        if row.published[-1] and row.entries[index].value_s
-    ]
-    tau = kendall_tau([measured or 0 for measured, _ in pairs], [printed for _, printed in pairs])
-    if tau is None:
-        return None
-    first = rows[0]
-    return RankAgreement(
-        benchmark=first.benchmark,
-        configuration=first.configuration,
-        column=label,
-        version=version,
-        tau=tau,
-        n=len(pairs),
     )

@@ -1,6 +1,5 @@
 """What a cell may be divided by, and the ratio."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.columns import Column
@@ -46,21 +45,13 @@ def differences(column: Column, cell: Launches, base_column: Column, base: Launc
     if column.setup is None or base_column.setup is None:
         return ("setup",)
     found = column.setup.differences(base_column.setup)
-    if cell.code_sha256 != base.code_sha256:
+    is_same_family = column.family == base_column.family  # the code of another framework is never the same
+    if is_same_family and cell.code_sha256 != base.code_sha256:
         found = (*found, "code")
     if column.jit != base_column.jit:
         found = (*found, f"GPU code: {_code_of(column)}, not {_code_of(base_column)}")
-    return found or (("comparable key",) if cell.comparable != base.comparable else ())
+    return found or (("comparable key",) if is_same_family and cell.comparable != base.comparable else ())
 
 
 def _code_of(column: Column) -> str:
     return "compiled from PTX (jit)" if column.jit else "native"
-
-
-def find_baseline(column: Column, columns: Sequence[Column], images: Mapping[str, str]) -> Column | None:
-    """Return the column that one is divided by: of its family's baseline image, in the same setup if there is one.
-
-    images: family -> baseline image.
-    """
-    candidates = [one for one in columns if one.image == images.get(column.family) and one.setup]
-    return next((one for one in candidates if one.setup == column.setup), candidates[0] if candidates else None)

@@ -1,10 +1,13 @@
 """Numbers and notes of a comparison as short texts, the same in every format."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from orchestrator.analysis.columns import Setup
-from orchestrator.analysis.comparison import Comparison, Entry, PublishedEntry, Table
+from orchestrator.analysis.columns import IMPORTED, UNKNOWN, Setup
+from orchestrator.analysis.comparison import Comparison, Entry, PublishedEntry, Row, Table
 from orchestrator.analysis.stats import SAME_WITHIN, Interval
+from orchestrator.specs import Once
 
 DASH = "–"
 MEASURED = (
@@ -12,8 +15,27 @@ MEASURED = (
     "ratio: time / time of the baseline [95 % interval]; below 1 is faster",
     f"faster, slower: at 5 % false discoveries over the table; same: the interval within ±{SAME_WITHIN * 100:.0f} %",
 )
+CHOSEN = "baseline: the fastest of its configuration, chosen by these very times, which flatters it a little"
 INCONCLUSIVE = "inconclusive +N: N blocks more would settle it in 9 of 10 cases, by the noise seen"
+PER = {"ms/batch": "batch", "us/example": "example"}
+ONCE_OF: Mapping[Once, tuple[str, ...]] = {"setup": ("setup_cold_s", "setup_s"), "first_step": ("first_step_s",)}
+ONCE = {
+    "setup_cold_s": (
+        "set-up, cold",
+        "the longer one of the two of the gate launch, which compiles what caches then hold",
+    ),
+    "setup_s": ("set-up", "net, data and compilation before the first step, as the caches are in measured launches"),
+    "first_step_s": ("first step", "the first iteration of a launch, of its first phase"),
+}
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How the times of a row are written: those of an iteration, multiplied, in a unit that the title explains."""
+
+    factor: float
+    unit: str
 
 
 def seconds(value_s: float) -> str:
@@ -39,16 +61,37 @@ def spread(interval: Interval | None) -> str:
     return f"±{half:.1%}".replace("%", " %") if half < 1 else f"×÷{digits(1 + half)}"
 
 
-def entry_lines(entry: Entry) -> tuple[str, ...]:
+def entry_lines(entry: Entry, scale: Scale | None = None) -> tuple[str, ...]:
     """Write time, ratio and verdict, a line each; a dash where there is no time."""
     if entry.value_s is None:
         return (DASH,)
-    return tuple(line for line in (time(entry), ratio(entry), verdict(entry)) if line)
+    return tuple(line for line in (time(entry, scale), ratio(entry), verdict(entry)) if line)
 
 
-def time(entry: Entry) -> str:
+def scale_of(table: Table, row: Row) -> Scale | None:
+    """Return the scale a suite asks for; None for a fitting unit of each time."""
+    if table.unit == "ms/batch":
+        return Scale(factor=1e3, unit="ms")
+    return Scale(factor=1e6 / row.batch, unit="µs") if table.unit == "us/example" and row.batch else None
+
+
+def time(entry: Entry, scale: Scale | None = None) -> str:
     """Write `145 ms ±1.2 %`."""
-    return f"{seconds(entry.value_s)} {spread(entry.interval)}".rstrip() if entry.value_s else DASH
+    if not entry.value_s:
+        return DASH
+    value = f"{digits(entry.value_s * scale.factor)} {scale.unit}" if scale else seconds(entry.value_s)
+    return f"{value} {spread(entry.interval)}".rstrip()
+
+
+def once_headings(table: Table) -> tuple[str, ...]:
+    """Return the headings of what happens once in a launch."""
+    return tuple(ONCE[name][0] for asked in table.once for name in ONCE_OF[asked])
+
+
+def once_texts(entry: Entry, table: Table) -> tuple[str, ...]:
+    """Write what happens once in a launch, under those headings."""
+    names = [name for asked in table.once for name in ONCE_OF[asked]]
+    return tuple(seconds(entry.once_s[name]) if name in entry.once_s else DASH for name in names)
 
 
 def ratio(entry: Entry) -> str:
@@ -56,10 +99,11 @@ def ratio(entry: Entry) -> str:
     if entry.ratio is None:
         return ""
     bounds = entry.ratio_interval
-    return _factor(entry.ratio) + (f" [{_factor(bounds.low)}, {_factor(bounds.high)}]" if bounds else "")
+    return factor(entry.ratio) + (f" [{factor(bounds.low)}, {factor(bounds.high)}]" if bounds else "")
 
 
-def _factor(value: float) -> str:
+def factor(value: float) -> str:
+    """Write a ratio."""
     # Around 1 the third decimal decides: same means within 2 %.
     return f"{value:.3f}" if 0.1 <= value < 10 else digits(value)
 
@@ -72,11 +116,12 @@ def verdict(entry: Entry) -> str:
     return f"{entry.verdict.name} +{more}" if more else entry.verdict.name
 
 
-def published_text(entry: PublishedEntry | None) -> str:
-    """Write the printed time and its ratio to the study's fastest."""
+def published_text(entry: PublishedEntry | None, table: Table) -> str:
+    """Write the printed time and its ratio to the study's fastest; per what, only where the title does not say so."""
     if entry is None:
         return DASH
-    return entry.text + (f", {entry.ratio_to_fastest:.1f}×" if entry.ratio_to_fastest else "")
+    text = entry.text.removesuffix(f" per {PER[table.unit]}") if table.unit else entry.text
+    return text + (f", {entry.ratio_to_fastest:.1f}×" if entry.ratio_to_fastest else "")
 
 
 def marks(notes: tuple[str, ...], table: Table) -> tuple[int, ...]:
@@ -85,8 +130,12 @@ def marks(notes: tuple[str, ...], table: Table) -> tuple[int, ...]:
 
 
 def title(comparison: Comparison, table: Table) -> str:
-    """Name suite, profile and measure."""
-    return f"{', '.join(comparison.suites)}: time per {table.phase.replace('_', ' ')}"
+    """Name suite, profile and measure; the benchmark where others have tables of their own."""
+    benchmarks = {row.benchmark for one in comparison.tables for row in one.rows}
+    of = f", {table.rows[0].benchmark}" if table.across == "system" and len(benchmarks) > 1 else ""
+    phase = table.phase.replace("_", " ")
+    measure = f"time per {PER[table.unit]}, {phase}" if table.unit else f"time per {phase}"
+    return f"{', '.join(comparison.suites)}: {measure}{of}"
 
 
 def heading(comparison: Comparison) -> tuple[str, ...]:
@@ -97,14 +146,9 @@ def heading(comparison: Comparison) -> tuple[str, ...]:
     bad = f", {comparison.failed} of them not ok" if comparison.failed else ""
     began, ended = (text[:16].replace("T", " ") for text in (comparison.started, comparison.ended))
     when = began if began == ended else f"{began} to {ended[11:] if began[:10] == ended[:10] else ended}"
+    when = f"{when} UTC" if began else "date not stated"
     blocks = f"{comparison.blocks} block{'s' * (comparison.blocks != 1)}"
-    return (*setups, f"{when} UTC; {blocks}, {comparison.launches} launches{bad}; run {', '.join(comparison.runs)}")
-
-
-def shared_notes(table: Table) -> tuple[str, ...]:
-    """Return the notes that hold for every published number."""
-    others = [set(column.notes) for column in table.published[1:]]
-    return tuple(note for column in table.published[:1] for note in column.notes if all(note in one for one in others))
+    return (*setups, f"{when}; {blocks}, {comparison.launches} launches{bad}; run {', '.join(comparison.runs)}")
 
 
 def rank_lines(comparison: Comparison, table: Table) -> tuple[str, ...]:
@@ -112,10 +156,14 @@ def rank_lines(comparison: Comparison, table: Table) -> tuple[str, ...]:
     groups: dict[tuple[str, str, int], list[str]] = {}
     for rank in table.ranks:
         line = groups.setdefault((rank.benchmark, rank.configuration, rank.n), [])
-        line.append(f"{rank.column} {rank.tau:.2f}")
+        line.append(f"{rank.column} {rank.tau:.2f}".lstrip())
     if not groups:
         return ()
-    first = f"Rank agreement with {comparison.study}, {table.ranks[0].version} (Kendall's tau over n implementations):"
+    version = f", {table.ranks[0].version}" if table.ranks[0].version else ""
+    what = "implementations" if version else "systems that both measured"
+    if not version and not any(column.version for column in table.published):
+        what += ", of any release: it does not state its own"
+    first = f"Rank agreement with {comparison.study}{version} (Kendall's tau over n {what}):"
     lines = (f"{configuration}, n = {n}: {'; '.join(told)}" for (_, configuration, n), told in groups.items())
     return (first, *lines)
 
@@ -126,11 +174,17 @@ def legend(comparison: Comparison, table: Table) -> tuple[str, ...]:
     open_ones = (INCONCLUSIVE,) if "inconclusive" in verdicts else ()
     printed = [entry for row in table.rows for entry in row.published if entry and entry.ratio_to_fastest]
     compared = " or ".join(sorted({entry.compared for entry in printed}))
-    ratios = f"N.N×: as the study prints it, to the fastest of its {compared} at the same configuration"
-    return (*MEASURED, *open_ones, *((f"{ratios} ({comparison.source})",) if printed else ()))
+    whose = "as the study prints it" if all(entry.ratio_is_printed for entry in printed) else "divided here"
+    ratios = f"N.N×: {whose}, to the fastest of its {compared} at the same configuration"
+    chosen = (CHOSEN,) if comparison.baseline == "fastest" else ()
+    once = tuple(f"{ONCE[name][0]}: {ONCE[name][1]}" for asked in table.once for name in ONCE_OF[asked])
+    return (*MEASURED, *chosen, *once, *open_ones, *((f"{ratios} ({comparison.source})",) if printed else ()))
 
 
 def _setup(setup: Setup) -> str:
+    if setup.engine == IMPORTED:
+        device = "device not stated" if setup.gpu == UNKNOWN else setup.gpu
+        return f"{device}; imported, measured by others: what is not told here they did not state"
     threads = f"{setup.threads} thread{'s' * (setup.threads != '1')}"
     device = f"{setup.gpu} ({setup.power_limit}, driver {setup.driver}), " if setup.gpu != "none" else ""
     return f"{device}{setup.cpu}, {threads}; {setup.engine}; {setup.protocol}; {setup.precision}"

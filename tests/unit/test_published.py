@@ -10,7 +10,10 @@ HEAD = (
     "study,benchmark,config,framework,framework_version,implementation,binding,device,cuda,cudnn,metric,unit,per,"
     "mean,std,stat,warmup_iters,timed_iters,mean_text,origin,source,note"
 )
-LINE = "S,rnn,h=100,Theano,1.0,RNN,,NVIDIA GeForce GTX TITAN X (12 GB),,,train,us,example,343.8,,,,,343.8,seed,README,"
+LINE = (
+    "S,rnn,hidden=100;batch=20,Theano,1.0,RNN,,NVIDIA GeForce GTX TITAN X (12 GB),,,train,us,example,343.8,,,,,"
+    "343.8,seed,README,"
+)
 
 
 def write(folder: Path, *lines: str) -> Path:
@@ -28,7 +31,7 @@ def test_the_study_is_named_by_its_first_line() -> None:
 
 
 def test_the_paper_has_thirty_one_bars_of_pytorch_versions() -> None:
-    numbers = [number for number in read_published(BRAUN).numbers if number.framework == "PyTorch"]
+    numbers = [number for number in read_published(BRAUN).numbers if number.panel == "pytorch_versions"]
 
     assert len(numbers) == 31  # 12 + 12 + 4 + 3
     assert {number.version for number in numbers} == {"0.1.12_2", "0.2.0_4", "0.3.1post2", "0.4.0"}
@@ -54,11 +57,24 @@ def test_a_framework_without_a_version_panel_is_found_in_the_framework_panel() -
     assert found["1.8.0"].text == "130 ms"
 
 
-@pytest.mark.parametrize(("framework", "compared"), [("PyTorch", "PyTorch versions"), ("TensorFlow", "frameworks")])
-def test_a_number_says_what_its_panel_compares(framework: str, compared: str) -> None:
-    numbers = [number for number in read_published(BRAUN).numbers if number.framework == framework]
+@pytest.mark.parametrize(("panel", "compared"), [("pytorch_versions", "PyTorch versions"), ("framework", "frameworks")])
+def test_a_number_says_what_its_panel_compares(panel: str, compared: str) -> None:
+    numbers = [number for number in read_published(BRAUN).numbers if number.panel == panel]
 
     assert {number.compared for number in numbers} == {compared}
+
+
+def test_what_is_forward_only_is_a_row_of_its_own() -> None:
+    numbers = read_published(BRAUN.parent / "glample2016.csv").numbers
+
+    assert {number.phase for number in numbers} == {"train_step", "forward"}
+    assert {number.version for number in numbers} == {""}  # not stated: it stands in no column of a version
+
+
+def test_words_per_second_become_seconds_per_batch() -> None:
+    numbers = read_published(BRAUN.parent / "kawakami2017.csv").numbers
+
+    assert numbers[0].value_s == pytest.approx(128 * 128 / 547106.703)
 
 
 def test_another_frameworks_implementation_of_the_same_name_is_not_taken() -> None:
@@ -85,9 +101,11 @@ def test_another_study_in_microseconds_is_read_by_the_same_columns(tmp_path: Pat
 
     (number,) = read_published(path).numbers
 
-    assert number.value_s == pytest.approx(343.8e-6)
-    assert number.text == "343.8 µs"
+    assert number.value_s == pytest.approx(20 * 343.8e-6)  # of an iteration, of a batch of 20
+    assert number.text == "343.8 µs per example"
     assert number.ratio_to_fastest is None
+    assert number.times_fastest == 1
+    assert (number.phase, number.batch) == ("train_step", 20)
     assert number.device == "GTX TITAN X"
 
 
@@ -99,7 +117,7 @@ def test_another_study_in_microseconds_is_read_by_the_same_columns(tmp_path: Pat
         (("# Braun 2018, title.", "a,b", "1,2"), r"study.csv:2: no column benchmark, config"),
         (
             ("# Braun 2018, title.", HEAD, LINE.replace("343.8,,", "fast,,")),
-            "could not convert string to float: 'fast'",
+            "study.csv:3: mean: 'fast' is no number",
         ),
     ],
 )

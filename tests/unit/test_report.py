@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,10 +16,13 @@ from orchestrator.analysis.comparison import (
     Row,
     Table,
 )
+from orchestrator.analysis.conclusions import JudgedConclusion
 from orchestrator.analysis.report import render_csv, render_json, render_markdown, render_terminal
 from orchestrator.analysis.stats import Interval
 from orchestrator.analysis.texts import digits, seconds, spread
+from orchestrator.analysis.trials import Outcome, Trial
 from orchestrator.analysis.verdicts import Verdict
+from orchestrator.specs import Once, Unit
 
 SETUP = Setup(
     machine="sha256:a",
@@ -79,6 +83,7 @@ def comparison(entries: tuple[Entry, ...] = (BASE, FASTER, LOST)) -> Comparison:
         labels=tuple(f"{version} cpu" for version in versions),
         rows=(row,),
         published=(PublishedColumn(version="1.4.0", device="GTX 1080", year="2018"),),
+        beside=("1.4.0", None, None)[: len(entries)],
         ranks=(
             RankAgreement(
                 benchmark="lstm_asr",
@@ -312,3 +317,188 @@ def test_json_has_everything_with_its_schema() -> None:
 def test_json_refuses_what_is_no_number() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         render_json(comparison((replace(BASE, value_s=float("nan")),)))
+
+
+def systems(unit: Unit | None = None, once: tuple[Once, ...] = ()) -> Comparison:
+    """Return three systems at one configuration of 20 examples, out of order."""
+    slow = replace(OPEN, value_s=0.9, once_s={"setup_cold_s": 21.0, "setup_s": 1.5, "first_step_s": 1.25})
+    base = replace(BASE, value_s=0.02, interval=None)
+    given = comparison((LOST, slow, base))
+    (table,) = given.tables
+    row = replace(table.rows[0], implementation=None, label="h100/b20", parameters={"batch": 20}, published=())
+    labels = ("Theano 1.0.1 LSTM", "Theano 1.0.1 FastLSTM", "JAX 0.4.30 lax.scan")
+    changed = replace(
+        table, rows=(row,), labels=labels, published=(), beside=(), ranks=(), across="system", unit=unit, once=once
+    )
+    return replace(given, baseline="fastest", tables=(changed,))
+
+
+def lines_starting(text: str, *starts: str) -> list[str]:
+    return [line for line in text.splitlines() if line.lstrip("| ").startswith(starts)]
+
+
+@pytest.mark.parametrize("form", [lambda one: render_terminal(one, 120), render_markdown])
+def test_systems_are_lines_of_their_configuration_fastest_first_and_without_a_time_last(
+    form: Callable[[Comparison], str],
+) -> None:
+    text = form(systems())
+
+    assert [line.lstrip("| ").split()[0:3:2] for line in lines_starting(text, "Theano", "JAX")] == [
+        ["JAX", "lax.scan"],
+        ["Theano", "FastLSTM"],
+        ["Theano", "LSTM"],
+    ]
+    assert "h100/b20" in text
+    assert "chosen by these very times" in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "title", "time"),
+    [
+        (None, "time per train step", "20.0 ms"),
+        ("ms/batch", "time per batch, train step", "20.0 ms"),
+        ("us/example", "time per example, train step", "1000 µs"),  # 0.02 s / 20 examples
+    ],
+)
+def test_times_are_written_in_the_unit_of_the_study(unit: Unit | None, title: str, time: str) -> None:
+    text = render_terminal(systems(unit), 120)
+
+    (line,) = lines_starting(text, "JAX")
+    assert title in text.splitlines()[0]
+    assert time in line
+
+
+def test_programs_get_seconds_whatever_the_unit() -> None:
+    comparison = systems("us/example")
+
+    assert json.loads(render_json(comparison))["tables"][0]["rows"][0]["entries"][2]["value_s"] == 0.02
+    assert [line["value_s"] for line in csv.DictReader(io.StringIO(render_csv(comparison)))] == ["", "0.9", "0.02"]
+
+
+@pytest.mark.parametrize("width", [140, 60])
+def test_set_up_and_first_step_are_columns_where_a_suite_asks_for_them(width: int) -> None:
+    text = render_terminal(systems(once=("setup", "first_step")), width)
+
+    assert all(word in text for word in ("set-up, cold", "first step", "21.0 s", "1.50 s", "1.25 s"))
+    assert "21.0 s" not in render_terminal(systems(), width)
+
+
+def test_a_table_across_images_has_set_up_times_too_and_is_then_written_in_lines() -> None:
+    given = comparison((replace(BASE, once_s={"first_step_s": 1.25}), FASTER, LOST))
+
+    text = render_terminal(replace(given, tables=(replace(given.tables[0], once=("first_step",)),)), 200)
+
+    (line,) = lines_starting(text, "1.4.0 cpu")
+    assert "1.25 s" in line
+
+
+def judged(outcome: Outcome = "holds", **changes: object) -> JudgedConclusion:
+    """Return a conclusion that was tried once."""
+    trial = Trial(
+        slower="TensorFlow 1.8.0 LSTMBlockCell",
+        faster="TensorFlow 1.8.0 LSTMBlockFusedCell",
+        configuration="1x320/CE-long",
+        phase="train_step",
+        outcome=outcome,
+        ratio=2.25,
+        interval=Interval(low=2.125, high=2.375),
+        size="less than claimed",
+        device="cpu",
+    )
+    one = JudgedConclusion(
+        name="fused",
+        says="the fused cell is 3.4 times as fast",
+        where="results",
+        ratio=(3.4,),
+        outcome=outcome,
+        reason=None,
+        trials=(trial,),
+    )
+    return replace(one, **changes)  # type: ignore[arg-type]
+
+
+UNTESTED = judged("cannot be tested here", reason="the claim is about cuDNN on a GPU", trials=())
+ABSENT = judged(
+    "cannot be tested here",
+    reason="not measured: Keras",
+    trials=(replace(judged().trials[0], is_absent=True, ratio=None, interval=None),),
+)
+
+
+@pytest.mark.parametrize("form", [lambda one: render_terminal(one, 400), render_markdown])
+def test_conclusions_stand_after_the_tables_with_outcome_ratio_interval_and_size(
+    form: Callable[[Comparison], str],
+) -> None:
+    text = form(replace(comparison(), conclusions=(judged(), UNTESTED, ABSENT)))
+
+    tables, _, below = text.partition("What Braun 2018 concludes, on these records:")
+    assert "533" in tables
+    assert "holds" in below
+    assert "the fused cell is 3.4 times as fast (results)" in below
+    pair = "TensorFlow 1.8.0 LSTMBlockCell / TensorFlow 1.8.0 LSTMBlockFusedCell"
+    evidence = f"1x320/CE-long: {pair} = 2.250 [2.125, 2.375] on the CPU; less than claimed, 3.4"
+    assert evidence in below.replace("\\", "")
+    assert "the fused cell is 3.4 times as fast (results): the claim is about cuDNN on a GPU" in below
+    assert "1 more conclusion of the study: about systems that are not among these records." in below
+    assert "Keras" not in below
+
+
+def test_a_study_without_conclusions_has_nothing_below_its_tables() -> None:
+    assert "concludes" not in render_terminal(comparison(), 120) + render_markdown(comparison())
+
+
+def test_conclusions_are_data_for_programs() -> None:
+    content = json.loads(render_json(replace(comparison(), conclusions=(judged(),))))
+
+    (one,) = content["conclusions"]
+    assert (one["name"], one["outcome"], one["ratio"]) == ("fused", "holds", [3.4])
+    assert one["trials"][0]["interval"] == {"low": 2.125, "high": 2.375}
+
+
+def test_a_trial_at_another_configuration_says_that_it_is_one() -> None:
+    trial = replace(judged().trials[0], is_elsewhere=True, size=None, configuration="1x320/CE-short")
+    one = judged("cannot be tested here", reason="not measured: 1x320/CE-long", trials=(trial,))
+
+    text = render_terminal(replace(comparison(), conclusions=(one,)), 400)
+
+    assert "(results): not measured: 1x320/CE-long" in text
+    assert "instead at 1x320/CE-short: TensorFlow 1.8.0 LSTMBlockCell" in text
+
+
+def test_a_ratio_below_three_blocks_has_no_interval_and_says_why() -> None:
+    trial = replace(judged().trials[0], outcome="inconclusive", interval=None, size=None, reason="fewer than 3 blocks")
+
+    text = render_terminal(replace(comparison(), conclusions=(judged("inconclusive", trials=(trial,)),)), 400)
+
+    assert "LSTMBlockFusedCell = 2.250 on the CPU; fewer than 3 blocks" in text
+
+
+def test_a_label_that_is_too_long_is_wrapped_and_only_on_a_narrow_terminal_the_rest_is_stacked() -> None:
+    given = systems()
+    long = "Torch7 7.0 Element-Research rnn: nn.Recurrence + nn.Sequencer"
+    labels = (given.tables[0].labels[0], long, given.tables[0].labels[2])
+    given = replace(given, tables=(replace(given.tables[0], labels=labels),))
+
+    wide, wrapped, narrow = (render_terminal(given, width) for width in (140, 90, 60))
+
+    assert any(long in line and "900 ms" in line for line in wide.splitlines())
+    assert any("Torch7" in line and "900 ms" in line for line in wrapped.splitlines())
+    assert long not in wrapped
+    assert "time, ratio, verdict" in narrow
+    assert "time, ratio, verdict" not in wrapped
+
+
+def test_where_only_versions_were_measured_and_no_conclusion_could_be_tried_one_line_says_so() -> None:
+    given = replace(comparison(), conclusions=(UNTESTED, ABSENT))
+
+    for text in (render_terminal(given, 120), render_markdown(given)):
+        assert "None of the 2 conclusions of Braun 2018 can be tested on these records." in text
+        assert "cuDNN on a GPU" not in text
+        assert "holds:" not in text
+
+
+def test_where_systems_were_measured_each_conclusion_has_its_reason() -> None:
+    text = render_terminal(replace(systems(), conclusions=(UNTESTED, ABSENT)), 120)
+
+    assert "the claim is about cuDNN on a GPU" in text
+    assert "holds:" not in text

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import scipy.stats
 
-from orchestrator.analysis.comparison import Comparison, Entry, Row
+from orchestrator.analysis.comparison import Comparison, Entry, PublishedEntry, Row, Table
+from orchestrator.analysis.lines import lines_of
 from orchestrator.analysis.published import read_published
 from orchestrator.analysis.tables import build_comparison
 from orchestrator.errors import NothingSelectedError, UsageError
@@ -28,6 +29,7 @@ from orchestrator.records import (
     SuiteKeys,
     Workload,
 )
+from orchestrator.specs import Compare
 from orchestrator.store import RunFolder
 from orchestrator.summaries import Telemetry, TelemetrySummary, Trace
 
@@ -488,14 +490,14 @@ def test_a_row_without_a_time_of_the_baseline_has_values_and_no_ratio() -> None:
 
 
 def test_the_baseline_may_be_named() -> None:
-    comparison = build_comparison(cell(OLD, [0.1] * 3) + cell(NEW, [0.2] * 3), baseline=NEW)
+    comparison = build_comparison(cell(OLD, [0.1] * 3) + cell(NEW, [0.2] * 3), compare=Compare(baseline=NEW))
 
     assert [entry.ratio for entry in only_row(comparison).entries] == [pytest.approx(0.5), None]
 
 
 def test_an_unknown_baseline_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match=r"no record is of this image. Did you mean 'pytorch-1.4.0'\?"):
-        build_comparison(cell(OLD, [0.1] * 3), baseline="pytorch-1.40")
+        build_comparison(cell(OLD, [0.1] * 3), compare=Compare(baseline="pytorch-1.40"))
 
 
 def test_no_records_are_nothing_selected() -> None:
@@ -578,7 +580,7 @@ def test_the_ratios_of_a_real_run_are_those_that_scipy_computes_from_its_files()
     records, complaints = RunFolder(path=RECORDS.parent).read_records()
     launches = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDS.glob("*.json"))]
 
-    def logs(image: str, implementation: str) -> list[float]:
+    def logs(image: str, implementation: str | None) -> list[float]:
         chosen = [
             one
             for one in launches
@@ -607,3 +609,310 @@ def test_rows_follow_the_order_asked_for() -> None:
     (table,) = build_comparison(records, rows=wanted).tables
 
     assert [row.implementation for row in table.rows] == ["lstmcell_fused", "cudnn_lstm", "lstmcell_basic"]
+
+
+SYSTEMS = Compare(across="system", baseline="fastest")
+TENSORFLOW, THEANO, COMPAT = "tensorflow1-1.8.0", "theano-1.0.1", "theano-compat-1.0.1"
+
+
+def system_row(comparison: Comparison) -> dict[str, Entry]:
+    """Return the systems of the only row by their labels."""
+    (table,) = comparison.tables
+    (row,) = table.rows
+    return dict(zip(table.labels, row.entries, strict=True))
+
+
+def test_across_systems_a_row_is_a_configuration_and_a_column_an_implementation_in_an_image() -> None:
+    records = [
+        *cell(OLD, [0.1] * 3),
+        *cell(OLD, [0.2] * 3, implementation="lstmcell_basic"),
+        *cell(TENSORFLOW, [0.3] * 3, implementation="block_fused"),
+    ]
+
+    comparison = build_comparison(records, compare=SYSTEMS, labels={**LABELS, "block_fused": "LSTMBlockFusedCell"})
+
+    assert comparison.tables[0].rows[0].label == "1x320/CE-short"
+    assert list(system_row(comparison)) == [
+        "PyTorch 1.4.0 cuDNNLSTM",
+        "PyTorch 1.4.0 LSTMCell-basic",
+        "TensorFlow 1.8.0 LSTMBlockFusedCell",
+    ]
+
+
+def test_systems_of_different_families_and_code_are_divided_by_the_fastest() -> None:
+    slower = [
+        replace(one, workload=replace(one.workload, code_sha256="other"), cell=replace(one.cell, comparable="other"))
+        for one in cell(TENSORFLOW, [0.21, 0.22, 0.2], implementation="cell")
+    ]
+
+    entries = system_row(build_comparison([*slower, *cell(OLD, [0.1, 0.11, 0.1])], compare=SYSTEMS))
+
+    assert verdicts(list(entries.values())) == ["baseline", "slower"]
+    assert entries["TensorFlow 1.8.0 cell"].ratio == pytest.approx((0.21 * 0.22 * 0.2 / (0.1 * 0.11 * 0.1)) ** (1 / 3))
+
+
+def test_systems_of_one_family_are_not_divided_where_their_code_differs() -> None:
+    other = [
+        replace(one, workload=replace(one.workload, code_sha256="other"))
+        for one in cell(NEW, [0.2] * 3, implementation="lstmcell_basic")
+    ]
+
+    entries = system_row(build_comparison([*cell(OLD, [0.1] * 3), *other], compare=SYSTEMS))
+
+    assert verdicts(list(entries.values())) == ["baseline", "not comparable"]
+
+
+def test_each_configuration_has_its_own_fastest() -> None:
+    def long(records: list[Record]) -> list[Record]:
+        return [replace(one, workload=replace(one.workload, configuration="long")) for one in records]
+
+    records = [
+        *cell(OLD, [0.1] * 3),
+        *cell(TENSORFLOW, [0.2] * 3),
+        *long(cell(OLD, [0.9] * 3)),
+        *long(cell(TENSORFLOW, [0.3] * 3)),
+    ]
+
+    (table,) = build_comparison(records, compare=SYSTEMS).tables
+
+    assert [verdicts(row.entries) for row in table.rows] == [["baseline", "slower"], ["slower", "baseline"]]
+
+
+def test_a_system_may_be_named_as_the_baseline() -> None:
+    named = Compare(across="system", baseline=f"{TENSORFLOW}/cudnn_lstm")
+
+    entries = system_row(build_comparison(cell(OLD, [0.1] * 3) + cell(TENSORFLOW, [0.2] * 3), compare=named))
+
+    assert [entry.ratio for entry in entries.values()] == [pytest.approx(0.5), None]
+
+
+def test_a_named_system_without_records_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UsageError, match=r"no record is of this system. Did you mean 'pytorch-1.4.0/cudnn_lstm'\?"):
+        build_comparison(cell(OLD, [0.1] * 3), compare=Compare(across="system", baseline="pytorch-1.4.0/cudnn_lstn"))
+
+
+def test_a_release_and_its_rebuild_for_new_gpus_are_never_one_line() -> None:
+    entries = system_row(build_comparison(cell(THEANO, [0.1] * 3) + cell(COMPAT, [0.2] * 3), compare=SYSTEMS))
+
+    assert list(entries) == ["Theano 1.0.1 cudnn_lstm", "Theano 1.0.1 compat cudnn_lstm"]
+
+
+def test_an_unsupported_system_is_a_line_of_its_own_with_its_reason() -> None:
+    unsupported = never(measured(TENSORFLOW, 1, 1.0, implementation="cudnn"), "unsupported", "needs a GPU")
+    records = [*cell(TENSORFLOW, [0.1] * 3, implementation="block"), unsupported]
+
+    comparison = build_comparison(records, compare=SYSTEMS)
+
+    entries = system_row(comparison)
+    assert verdicts(list(entries.values())) == ["baseline", "n/a"]
+    assert entries["TensorFlow 1.8.0 cudnn"].notes == ("unsupported: needs a GPU",)
+    assert [line.label for line in lines_of(comparison.tables[0], comparison.tables[0].rows[0])][-1].endswith("cudnn")
+
+
+def test_launches_of_different_rows_are_not_paired_though_their_blocks_have_one_number() -> None:
+    def apart(records: list[Record]) -> list[Record]:
+        return [replace(one, launch=replace(one.launch, row=one.image.name)) for one in records]
+
+    records = apart(cell(OLD, [0.1, 0.11, 0.1]) + cell(TENSORFLOW, [0.2, 0.21, 0.2]))
+
+    entry = list(system_row(build_comparison(records, compare=SYSTEMS)).values())[1]
+
+    assert entry.is_paired is False
+
+
+def test_every_benchmark_has_a_table_of_systems_of_its_own() -> None:
+    rnn = [replace(one, workload=replace(one.workload, benchmark="rnn")) for one in cell(THEANO, [0.1] * 3)]
+
+    tables = build_comparison([*cell(OLD, [0.1] * 3), *rnn], compare=SYSTEMS).tables
+
+    assert [table.labels for table in tables] == [("PyTorch 1.4.0 cudnn_lstm",), ("Theano 1.0.1 cudnn_lstm",)]
+
+
+def test_systems_are_lines_from_fastest_to_slowest() -> None:
+    records = cell(OLD, [0.3] * 3) + cell(NEW, [0.1] * 3) + cell(TENSORFLOW, [0.2] * 3)
+
+    (table,) = build_comparison(records, compare=SYSTEMS).tables
+
+    assert [line.entry.value_s for line in lines_of(table, table.rows[0]) if line.entry] == pytest.approx(
+        [0.1, 0.2, 0.3]
+    )
+
+
+def test_what_happens_once_in_a_launch_is_a_geometric_mean_over_launches() -> None:
+    setups_s = (1.0, 2.0, 4.0)
+    records = [
+        replace(one, measures={"setup_cold_s": 8.0, "setup_s": value, "first_step_s": None})
+        for one, value in zip(cell(OLD, [0.1] * 3), setups_s, strict=True)
+    ]
+
+    (entry,) = only_row(build_comparison(records)).entries
+
+    assert entry.once_s == pytest.approx({"setup_cold_s": 8.0, "setup_s": 2.0})
+
+
+def test_a_row_knows_its_batch_from_the_parameters_of_its_records() -> None:
+    records = [replace(one, workload=replace(one.workload, parameters={"batch": 64})) for one in cell(OLD, [0.1] * 3)]
+
+    assert only_row(build_comparison(records)).batch == 64
+    assert only_row(build_comparison(cell(OLD, [0.1] * 3))).batch is None
+
+
+FRAMEWORKS = {"lasagne": "Lasagne LSTMLayer", "keras": "LSTM", "block": "LSTMBlockCell", "cell": "LSTMCell"}
+
+
+def beside(table: Table) -> dict[str, str]:
+    """Return the printed number of each line of the only row that has one, by the line's label."""
+    (row,) = table.rows
+    return {line.label: line.number.text for line in lines_of(table, row) if line.number}
+
+
+def across_systems(records: Sequence[Record], study: str = "braun2018") -> Table:
+    published = read_published(BRAUN.with_name(f"{study}.csv"))
+    return build_comparison(records, compare=SYSTEMS, labels=LABELS | FRAMEWORKS, published=published).tables[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "implementation", "label", "number"),
+    [
+        ("pytorch-0.4.0", "cudnn_lstm", "PyTorch 0.4.0 cuDNNLSTM", "11 ms"),
+        ("pytorch-0.4.0-py27", "cudnn_lstm", "PyTorch 0.4.0-py27 cuDNNLSTM", "11 ms"),
+        ("tensorflow1-1.8.0", "block", "TensorFlow 1.8.0 LSTMBlockCell", "44 ms"),
+        ("keras-theano-2.1.6", "keras", "Keras 2.1.6 on Theano LSTM", "31 ms"),
+        ("keras-tensorflow-2.1.6", "keras", "Keras 2.1.6 on TensorFlow LSTM", "54 ms"),
+        ("theano-1.0.1", "lasagne", "Theano 1.0.1 Lasagne LSTMLayer", "36 ms"),
+    ],
+)
+def test_a_published_system_shares_a_line_with_the_same_release_back_end_and_implementation(
+    image: str, implementation: str, label: str, number: str
+) -> None:
+    table = across_systems(cell(image, [0.1] * 3, implementation=implementation))
+
+    assert beside(table)[label] == number
+    assert len(beside(table)) == 11  # of the study's eleven systems one is measured, and has no second line
+
+
+@pytest.mark.parametrize(
+    ("image", "implementation"),
+    [
+        ("pytorch-0.4.1", "cudnn_lstm"),
+        ("tensorflow1-1.8.0", "keras"),
+        ("keras-theano-2.1.6", "cell"),
+        ("theano-1.0.5", "lasagne"),
+        ("theano-compat-1.0.1", "lasagne"),
+    ],
+)
+def test_another_release_back_end_or_implementation_has_no_published_number_on_its_line(
+    image: str, implementation: str
+) -> None:
+    table = across_systems(cell(image, [0.1] * 3, implementation=implementation))
+
+    assert len(beside(table)) == 11
+    assert not set(beside(table)) & set(table.labels)
+
+
+def test_systems_are_divided_by_the_studys_fastest_framework_and_not_by_its_fastest_version() -> None:
+    table = across_systems(cell("pytorch-0.4.0", [0.1] * 3))
+
+    (ratio,) = [entry.ratio_to_fastest for column, entry in printed(table) if column == "PyTorch 0.4.0 cuDNNLSTM"]
+
+    assert ratio == 1.1  # 1.0 among the versions of PyTorch
+
+
+def printed(table: Table) -> list[tuple[str, PublishedEntry]]:
+    pairs = zip(table.published, table.rows[0].published, strict=True)
+    return [(column.name, entry) for column, entry in pairs if entry]
+
+
+@pytest.mark.parametrize("name", ["h100/b20", "lstm/h100/b20"])
+def test_a_study_that_prints_no_ratios_is_divided_by_its_fastest_system_here(name: str) -> None:
+    records = [
+        replace(one, workload=replace(one.workload, configuration=name, parameters={"cell": "lstm", "batch": 20}))
+        for one in cell(THEANO, [0.1] * 3)
+    ]
+
+    entries = dict(printed(across_systems(records, "glample2016")))
+
+    assert entries["Theano FastLSTM"].ratio_to_fastest == pytest.approx(1.0)  # 713.1 us
+    assert entries["Theano LSTM"].ratio_to_fastest == pytest.approx(795.4 / 713.1)
+    assert not entries["Theano LSTM"].ratio_is_printed
+    assert not any("RNN" in name for name in entries)
+
+
+def test_the_rank_agreement_of_systems_is_over_those_that_stand_in_both() -> None:
+    records = [  # printed: 11, 44, 36 ms
+        *cell("pytorch-0.4.0", [0.2] * 3),
+        *cell("tensorflow1-1.8.0", [0.3] * 3, implementation="block"),
+        *cell("theano-1.0.1", [0.1] * 3, implementation="lasagne"),
+        *cell("jax-0.4.30", [0.05] * 3),
+    ]
+
+    (rank,) = across_systems(records).ranks
+
+    assert rank.n == 3
+    assert rank.tau == pytest.approx(1 / 3)  # of three pairs one is turned round
+
+
+def test_two_systems_that_stand_in_both_have_no_rank_agreement() -> None:
+    records = cell("pytorch-0.4.0", [0.2] * 3) + cell("tensorflow1-1.8.0", [0.3] * 3, implementation="block")
+
+    assert across_systems(records).ranks == ()
+
+
+def test_numbers_of_another_phase_or_configuration_are_not_shown() -> None:
+    other = [replace(one, workload=replace(one.workload, configuration="other")) for one in cell(OLD, [0.1] * 3)]
+    forward = [
+        replace(one, protocol=replace(one.protocol, phases=("forward",)), samples={"forward": (0.1,) * 3})
+        for one in cell(OLD, [0.1] * 3)
+    ]
+
+    assert across_systems(other).published == ()
+    assert across_systems(forward).published == ()
+
+
+def test_a_system_that_no_record_tells_of_at_a_configuration_has_no_line_there() -> None:
+    rnn = [
+        replace(one, workload=replace(one.workload, configuration="rnn"))
+        for one in cell(THEANO, [0.1] * 3, implementation="rnn")
+    ]
+
+    (table,) = build_comparison([*cell(OLD, [0.1] * 3), *rnn], compare=SYSTEMS).tables
+
+    labels = {row.configuration: [line.label for line in lines_of(table, row)] for row in table.rows}
+    assert labels == {"1x320/CE-short": ["PyTorch 1.4.0 cudnn_lstm"], "rnn": ["Theano 1.0.1 rnn"]}
+    assert table.footnotes == ()
+
+
+def test_footnotes_of_systems_are_numbered_in_the_order_of_their_lines() -> None:
+    slow = [replace(one, launch=replace(one.launch, load=3.5)) for one in cell(OLD, [0.3] * 3)]
+    fast = [replace(one, samples={"train_step": (0.1,)}) for one in cell(THEANO, [0.1] * 3)]
+    unsupported = never(measured(COMPAT, 1, 1.0), "unsupported", "needs a GPU")
+
+    (table,) = build_comparison([*slow, *fast, unsupported], compare=SYSTEMS).tables
+
+    assert table.footnotes == (
+        "1 samples in the time limit, fewer than asked for",
+        "busy machine: load above its CPUs before every launch",
+        "unsupported: needs a GPU",
+    )
+
+
+def test_systems_of_a_study_that_states_no_release_are_ranked_with_the_oldest_and_have_lines_of_their_own() -> None:
+    labels = {"fast": "FastLSTM", "plain": "LSTM", "torch": "Element-Research nn.FastLSTM + nn.Sequencer"}
+    systems = (
+        (THEANO, "fast", 0.1),
+        ("theano-1.0.5", "fast", 9.0),
+        (THEANO, "plain", 0.3),
+        ("torch7-7.0", "torch", 0.2),
+    )
+    records = [
+        replace(one, workload=replace(one.workload, configuration="h100/b20", parameters={"cell": "LSTM"}))
+        for image, name, time_s in systems
+        for one in cell(image, [time_s] * 3, implementation=name)
+    ]
+    published = read_published(BRAUN.with_name("glample2016.csv"))  # 713.1, 795.4, 1991.5 us
+
+    (table,) = build_comparison(records, compare=SYSTEMS, labels=labels, published=published).tables
+
+    assert [rank.n for rank in table.ranks] == [3]
+    assert table.ranks[0].tau == pytest.approx(1 / 3)  # plain and torch are turned round
+    assert table.beside == (None,) * 4
