@@ -10,6 +10,7 @@ from orchestrator.names import in_version_range, is_pattern
 from orchestrator.rows import check_folder
 from orchestrator.specs import (
     Benchmark,
+    Compare,
     Configuration,
     Exclusion,
     Implementation,
@@ -44,7 +45,7 @@ def load_benchmark(path: Path, cwd: Path) -> Benchmark:
     return build(
         Benchmark,
         root,
-        read=("benchmark", "implementations", "configurations", "measures", "probe"),
+        read=("benchmark", "implementations", "configurations", "measures", "probe", "falls"),
         name=path.parent.name,
         folder=(cwd / path).parent,
         implementations=tuple(
@@ -57,7 +58,21 @@ def load_benchmark(path: Path, cwd: Path) -> Benchmark:
             for name, node in root.entries("measures").items()
         ),
         probe={key: node.scalar() for key, node in probe.items()},
+        falls=_load_falls(root),
     )
+
+
+def _load_falls(root: Node) -> bool | dict[str, bool]:
+    """Read whether the loss has to fall: everywhere, nowhere, or one for each pattern of configurations."""
+    written = root.mapping().get("falls")
+    if written is None:
+        return False
+    patterns = {"*": written} if isinstance(written.value, str) else written.mapping()
+    for node in patterns.values():
+        if not isinstance(node.scalar(), bool):
+            raise node.error(f"must be true or false, not {node.kind}.")
+    falls = {pattern: bool(node.scalar()) for pattern, node in patterns.items()}
+    return falls["*"] if isinstance(written.value, str) else falls
 
 
 def load_suite(path: Path, cwd: Path) -> Suite:
@@ -67,7 +82,7 @@ def load_suite(path: Path, cwd: Path) -> Suite:
     """
     root = read_yaml(cwd / path, shown_path(path, cwd))
     written = root.mapping()
-    baseline, baseline_line = _load_baseline(root)
+    compare, baseline_line = _load_compare(root)
     protocol = (
         _checked(written["protocol"], build(Protocol, written["protocol"])) if "protocol" in written else Protocol()
     )
@@ -82,7 +97,7 @@ def load_suite(path: Path, cwd: Path) -> Suite:
         protocol=protocol,
         profiles=tuple(_load_profile(name, node, protocol) for name, node in root.entries("profiles").items()),
         profile=None,
-        baseline=baseline,
+        compare=compare,
         baseline_line=baseline_line,
         download_at_most_bytes=written["download_at_most"].size_bytes() if "download_at_most" in written else None,
         image_lines=tuple(node.line for node in _filled(root, "images")),
@@ -157,27 +172,32 @@ def _load_selection(node: Node) -> Selection:
     return build(Selection, node, read=("exclude",), exclude=exclusions, line=node.line)
 
 
-def _load_baseline(root: Node) -> tuple[str, int | None]:
-    """Return the baseline and the line it is written in."""
-    compare = root.entries("compare")
-    if compare:
-        root.required("compare").check_keys(("across", "baseline"))
-    if "across" in compare and compare["across"].text() != "image":
-        raise compare["across"].error(f"must be 'image', not {compare['across'].kind}.")
-    return (compare["baseline"].text(), compare["baseline"].line) if "baseline" in compare else ("oldest", None)
+def _load_compare(root: Node) -> tuple[Compare, int | None]:
+    """Return what is compared, and the line the baseline is written in."""
+    written = root.entries("compare")
+    if not written:
+        return Compare(), None
+    baseline = written.get("baseline")
+    is_across_systems = "across" in written and written["across"].text() == "system"
+    default = {} if baseline or not is_across_systems else {"baseline": "fastest"}
+    compare = build(Compare, root.required("compare"), **default)
+    return compare, baseline.line if baseline else None
 
 
 def _load_profile(name: str, node: Node, protocol: Protocol) -> Profile:
     known = [field.name for field in fields(Protocol)]
-    node.check_keys((*known, "configurations"))
+    node.check_keys((*known, "configurations", "images"))
     changed = [key for key in known if key in node.mapping()]
     kept = {key: getattr(protocol, key) for key in known if key not in changed}
-    built = _checked(node, build(Protocol, node, read=("configurations",), **kept))
+    built = _checked(node, build(Protocol, node, read=("configurations", "images"), **kept))
     patterns = node.mapping().get("configurations")
+    images = _filled(node, "images") if "images" in node.mapping() else ()
     return Profile(
         name=name,
         protocol={key: getattr(built, key) for key in changed},
         configurations=tuple(item.text() for item in patterns.items()) if patterns else ("*",),
+        images=tuple(item.text() for item in images),
+        image_lines=tuple(item.line for item in images),
     )
 
 

@@ -10,6 +10,9 @@ from orchestrator.images import ImageVariant
 Scalar = str | int | float | bool
 Device = Literal["cpu", "cuda"]
 Precision = Literal["ieee", "tf32", "amp"]
+Unit = Literal["us/example", "ms/batch"]  # of the studies
+Once = Literal["setup", "first_step"]  # what happens once in a launch
+Across = Literal["image", "system"]  # system: an implementation in an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +21,7 @@ class Unsupported:
 
     reason: str
     versions: Mapping[str, str] = field(default_factory=dict)  # framework -> range, "<2.0"; none: of any framework
+    images: tuple[str, ...] = ("*",)  # patterns of names: keras-theano-*
     configurations: tuple[str, ...] = ("*",)
     devices: tuple[Device, ...] = ("cpu", "cuda")
 
@@ -66,7 +70,7 @@ class Benchmark:
     measures: tuple[Measure, ...]
     reference: str | None = None  # file in the folder; None: no gate
     probe: Mapping[str, Scalar] = field(default_factory=dict)
-    falls: bool = False
+    falls: bool | Mapping[str, bool] = False  # or for each pattern of configurations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +110,23 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Named changes to a suite's protocol."""
+    """Named changes to a suite's protocol, and which of its rows and columns it has."""
 
     name: str
     protocol: Mapping[str, Scalar | tuple[str, ...]]  # fields of Protocol
     configurations: tuple[str, ...] = ("*",)
+    images: tuple[str, ...] = ()  # in place of the suite's, where there are any
+    image_lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """What a suite's tables divide by each other, by what, and what they show beside it."""
+
+    across: Across = "image"
+    baseline: str = "oldest"  # or an image; across systems: "fastest", or image/implementation
+    unit: Unit | None = None  # None: time per iteration in a fitting one
+    columns: tuple[Once, ...] = ()  # beside the times, where a table is written in lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +143,7 @@ class Suite:
     profiles: tuple[Profile, ...] = ()
     profile: str | None = None  # the one already applied
     study: str | None = None
-    baseline: str = "oldest"
+    compare: Compare = field(default_factory=Compare)
     choose: Literal["all", "oldest_and_newest"] = "all"  # the latter: of the first pattern with two that fit here
     download_at_most_bytes: int | None = None  # without --yes
     image_lines: tuple[int, ...] = ()  # of `images`, in the file
@@ -144,14 +160,20 @@ class Cell:
     configuration: str
     device: Device
     jit: bool = False  # starts by compiling PTX: kept apart
+    across: Across = "image"
 
     @property
-    def row(self) -> str:
+    def work(self) -> str:
         return f"{self.benchmark}/{self.implementation}/{self.configuration}"
 
     @property
+    def row(self) -> str:
+        """What a table divides by each other, and a block launches back to back."""
+        return self.work if self.across == "image" else f"{self.benchmark}/{self.configuration}"
+
+    @property
     def id(self) -> str:
-        return f"{self.image.name}/{self.row}"
+        return f"{self.image.name}/{self.work}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +185,17 @@ class UnsupportedCell:
     implementation: str
     configuration: str
     reason: str
+    across: Across = "image"
+
+    @property
+    def work(self) -> str:
+        return f"{self.benchmark}/{self.implementation}/{self.configuration}"
 
     @property
     def row(self) -> str:
-        return f"{self.benchmark}/{self.implementation}/{self.configuration}"
+        """What a table divides by each other, and a block launches back to back."""
+        return self.work if self.across == "image" else f"{self.benchmark}/{self.configuration}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.image}/{self.work}"

@@ -8,7 +8,7 @@ from orchestrator.definitions import load_benchmark, load_suite
 from orchestrator.errors import ConfigurationError
 from orchestrator.images import ImageVariant
 from orchestrator.rows import load_versions
-from orchestrator.specs import Exclusion, Protocol
+from orchestrator.specs import Compare, Exclusion, Protocol
 
 SUITE = """\
 suite: convnets
@@ -124,6 +124,16 @@ def test_a_benchmark_types_its_parameters_by_form(tmp_path: Path) -> None:
     assert benchmark.probe == {"batch": 2}
 
 
+@pytest.mark.parametrize(
+    ("written", "falls"),
+    [("", False), ("falls: true\n", True), ("falls: {small: true, '*': false}\n", {"small": True, "*": False})],
+)
+def test_the_loss_falls_everywhere_or_by_configuration(
+    tmp_path: Path, written: str, falls: bool | dict[str, bool]
+) -> None:
+    assert load_benchmark(write_benchmark(tmp_path, BENCHMARK + written), tmp_path).falls == falls
+
+
 def test_a_suite_keeps_the_defaults_of_the_protocol_and_lays_profiles_over_it(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path, SUITE), tmp_path)
 
@@ -131,6 +141,14 @@ def test_a_suite_keeps_the_defaults_of_the_protocol_and_lays_profiles_over_it(tm
     assert suite.profiles[0].protocol == {"samples": 5, "threads": 1}
     assert suite.profiles[0].configurations == ("small",)
     assert (suite.image_lines, suite.selections[0].line) == ((3,), 5)
+
+
+def test_a_profile_names_images_in_place_of_those_of_the_suite(tmp_path: Path) -> None:
+    text = SUITE.replace("configurations: [small]", "images: [pytorch-1.9, jax-*]")
+    suite = load_suite(write_suite(tmp_path, text), tmp_path)
+
+    assert suite.profiles[0].images == ("pytorch-1.9", "jax-*")
+    assert suite.profiles[0].image_lines == (9, 9)
 
 
 def test_a_suite_reads_exclusions_and_the_download_limit(tmp_path: Path) -> None:
@@ -166,6 +184,7 @@ def test_a_suite_reads_exclusions_and_the_download_limit(tmp_path: Path) -> None
             "7: protocol.warmup: must be at most 20000, not 20001: a report holds at most 20000",
         ),
         ("samples: 5", "samples: 99999", "9: profiles.quick.samples: must be at most 20000, not 99999"),
+        ("[small]", "[small], images: []", "9: profiles.quick.images: is empty. Name at least one of the images"),
         ("samples: 7", "blocks: 0", "7: protocol.blocks: must be at least 1, not 0."),
         ("samples: 7", "threads: 0", "7: protocol.threads: must be at least 1, not 0."),
         ("samples: 7", "timeout_s: 0", "7: protocol.timeout_s: must be a positive number of seconds, not 0.0."),
@@ -182,7 +201,14 @@ def test_a_suite_reads_exclusions_and_the_download_limit(tmp_path: Path) -> None
         ("suite: convnets", "suite: &a convnets\nstudy: *a", "aliases (*name) are not supported. Write the value out."),
         ("title: Conv", "path: x\ntitle: Conv", "2: path: unknown key."),
         ("protocol:", "download_at_most: much\nprotocol:", "7: download_at_most: must be a size such as 1 GB or"),
-        ("protocol:", "compare: {across: gpu}\nprotocol:", "7: compare.across: must be 'image', not 'gpu'."),
+        (
+            "protocol:",
+            "compare: {across: gpu}\nprotocol:",
+            "7: compare.across: must be 'image' or 'system', not 'gpu'.",
+        ),
+        ("protocol:", "compare: {acros: system}\nprotocol:", "7: compare.acros: unknown key. Did you mean 'across'?"),
+        ("protocol:", "compare: {unit: hours}\nprotocol:", "compare.unit: must be 'us/example' or 'ms/batch', not"),
+        ("protocol:", "compare: {columns: [speed]}\nprotocol:", "must be 'setup' or 'first_step', not 'speed'."),
         ("protocol:", "choose: best\nprotocol:", "7: choose: must be 'all' or 'oldest_and_newest', not 'best'."),
     ],
 )
@@ -305,6 +331,9 @@ def test_what_is_wrong_in_a_versions_file_is_said(tmp_path: Path, old: str, new:
             "5: implementations.plain.unsupported.0: key 'reason' is missing.",
         ),
         ("probe: {batch: 2}", "probe: {bacth: 2}", "11: probe.bacth: unknown key. Did you mean 'batch'?"),
+        ("probe: {batch: 2}", "falls: maybe", "11: falls: must be true or false, not 'maybe'."),
+        ("probe: {batch: 2}", "falls: {small: 1}", "11: falls.small: must be true or false, not '1'."),
+        ("probe: {batch: 2}", "falls: [small]", "11: falls: must be a mapping of keys to values, not a list."),
         ("benchmark: alexnet", "benchmark: vgg", "1: benchmark: is 'vgg' in the folder 'alexnet'."),
         ("configurations:", "configuration:", "1: key 'configurations' is missing."),
     ],
@@ -316,3 +345,21 @@ def test_what_is_wrong_in_a_benchmark_is_said(tmp_path: Path, old: str, new: str
         load_benchmark(path, tmp_path)
 
     assert f"alexnet/benchmark.yaml:{message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "compare"),
+    [
+        ("", Compare()),
+        ("compare: {across: image}\n", Compare()),
+        ("compare: {across: system}\n", Compare(across="system", baseline="fastest")),
+        ("compare: {across: system, baseline: a-1/b}\n", Compare(across="system", baseline="a-1/b")),
+        ("compare: {unit: us/example, columns: [setup]}\n", Compare(unit="us/example", columns=("setup",))),
+    ],
+)
+def test_a_suite_says_what_it_compares_and_across_systems_by_the_fastest(
+    tmp_path: Path, written: str, compare: Compare
+) -> None:
+    suite = load_suite(write_suite(tmp_path, SUITE.replace("protocol:", f"{written}protocol:", 1)), tmp_path)
+
+    assert suite.compare == compare
