@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from orchestrator import console
 from orchestrator.prepared import Prepared, Setting
@@ -64,7 +65,7 @@ def _plan_content(
         "identity": dict(identity),
         "title": plan.suite.title,
         "study": plan.suite.study,
-        "baseline": plan.suite.baseline,
+        "compare": asdict(plan.suite.compare),
         "labels": labels,
         "rows": list(dict.fromkeys([cell.row for cell in plan.cells] + [cell.row for cell in plan.unsupported])),
         "cells": [cell.id for cell in plan.cells],

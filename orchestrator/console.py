@@ -33,8 +33,8 @@ def render(renderable: "RenderableType", *, width: int | None = None) -> str:
 
 
 def terminal_width() -> int:
-    """Columns of the terminal; 120 where the output is piped."""
-    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
+    """Columns of the terminal, or as many as COLUMNS says; 120 where the output is piped."""
+    return shutil.get_terminal_size((120, 24)).columns
 
 
 def table(

@@ -58,6 +58,10 @@ class EngineError(OrchError):
     exit_code = Exit.ENGINE
 
 
+class BaseGoneError(EngineError):
+    """The registry of a base image says that it has it no longer, or in a format that no engine reads any more."""
+
+
 class HostError(OrchError):
     """The machine of --host cannot be reached, or not any more. No launch is to blame."""
 

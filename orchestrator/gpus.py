@@ -34,9 +34,10 @@ GPU_TABLE = {
 }
 
 
-# The Linux driver that came with each CUDA version, the oldest that compiles its PTX: unlike native code, PTX is not
-# covered by the compatibility of minor versions. Source: NVIDIA, CUDA Toolkit release notes, "CUDA Toolkit and
-# Corresponding Driver Versions".
+# The Linux driver that came with the first release of each CUDA version (of 8.0: 8.0.61, of 11.0: 11.0.3), the oldest
+# that compiles its PTX: unlike native code, PTX is not covered by the compatibility of minor versions. Each stands
+# in the table "CUDA Toolkit and Corresponding Driver Versions" of NVIDIA's CUDA Toolkit release notes: up to 11.0 in
+# those of 12.4, from 11.1 on in those of 13.2.
 TOOLKIT_DRIVERS = {
     "7.5": "352.31",
     "8.0": "375.26",

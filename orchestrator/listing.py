@@ -6,7 +6,7 @@ from dataclasses import asdict
 from orchestrator import console
 from orchestrator.catalog import list_suites, load_benchmarks, load_images
 from orchestrator.images import ImageVariant
-from orchestrator.locking import is_locked
+from orchestrator.locking import is_locked, why_unlocked
 from orchestrator.planning import Estimate
 from orchestrator.store import list_runs
 from orchestrator.workbench import PlannedStudy, Workbench
@@ -61,21 +61,19 @@ def _count(planned: PlannedStudy) -> str:
 
 
 def _left_out(planned: PlannedStudy) -> list[str]:
-    """Name the rows that some of the images cannot make though they run here, with the reason."""
+    """Name the work that some of the images cannot make though they run here, with the reason."""
     chosen = _chosen(planned)
     images: dict[tuple[str, str], list[str]] = {}
     for cell in planned.plan.unsupported:
         if cell.image in chosen:
-            images.setdefault((cell.row, cell.reason), []).append(cell.image)
+            images.setdefault((cell.work, cell.reason), []).append(cell.image)
     where = {key: "" if len(names) == len(chosen) else f" on {', '.join(names)}" for key, names in images.items()}
-    return [f"Not {row}{where[row, reason]}: {reason}." for row, reason in images]
+    return [f"Not {work}{where[work, reason]}: {reason}." for work, reason in images]
 
 
 def _cost_line(cost: Estimate) -> str:
     build = cost.build
-    unknown = (
-        f", and {len(build.unknown_downloads)} of unknown size (not locked yet)" if build.unknown_downloads else ""
-    )
+    unknown = f", and {len(build.unknown_downloads)} of unknown size (not locked)" if build.unknown_downloads else ""
     return (
         f"Download {console.size(build.download_bytes)}{unknown}; disk {console.size(build.disk_bytes)}; "
         f"about {console.duration(cost.seconds)} without the download."
@@ -115,7 +113,7 @@ def _image_rows(planned: PlannedStudy) -> list[tuple[str, str, str, str]]:
 def _origin(target: ImageVariant) -> str | None:
     if target.image.own_python is not None:
         return f"your own interpreter, {target.image.own_python}"
-    return None if is_locked(target) else "not locked yet"
+    return why_unlocked(target)
 
 
 def _images_json(planned: PlannedStudy) -> list[Json]:

@@ -22,7 +22,7 @@ class Options:
     driver: str | None = None
     gpus: str | None = None  # compute on these of the machine: 0, GPU-…, 1:0, several with commas, all
     yes: bool = False
-    locked: bool = False
+    resolve: bool = False  # what has no committed lock; False: it is unsupported
     fresh: bool = False
     use_python: tuple[str, ...] = ()  # IMAGE=PATH each: interpreters in place of built images
     host: str | None = None  # ssh://[user@]host[:port]: the machine where images are built and launches run

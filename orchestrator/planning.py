@@ -82,7 +82,7 @@ def default_profile(suite: Suite, device: Device, asked: str | None) -> str | No
 
 
 def apply_profile(suite: Suite, name: str | None) -> Suite:
-    """Return the suite with the profile's protocol. Raises UsageError for an unknown profile."""
+    """Return the suite with the profile's protocol and images. Raises UsageError for an unknown profile."""
     if name is None:
         return suite
     profile = next((one for one in suite.profiles if one.name == name), None)
@@ -90,7 +90,8 @@ def apply_profile(suite: Suite, name: str | None) -> Suite:
         near = did_you_mean(name, [one.name for one in suite.profiles]) or " The suite has none."
         raise UsageError(f"--profile {name}: suite '{suite.name}' has no such profile.{near}")
     values = {field: getattr(suite.protocol, field) for field in Protocol.__dataclass_fields__} | dict(profile.protocol)
-    return replace(suite, protocol=Protocol(**values), profile=name)
+    images, lines = (profile.images, profile.image_lines) if profile.images else (suite.images, suite.image_lines)
+    return replace(suite, protocol=Protocol(**values), profile=name, images=images, image_lines=lines)
 
 
 def plan_cells(
@@ -119,6 +120,7 @@ def plan_cells(
             "implementation": implementation.name,
             "configuration": configuration.name,
         }
+        across = suite.compare.across
         for image, chosen in columns:
             if image.framework not in implementation.frameworks or _is_excluded(selection, image, place):
                 continue
@@ -126,9 +128,9 @@ def plan_cells(
             if isinstance(chosen, Choice):
                 choice = why_unsupported(image, target.device, implementation, configuration) or chosen
             if isinstance(choice, Choice):
-                cells.append(Cell(image=choice.target, device=target.device, jit=choice.jit, **place))
+                cells.append(Cell(image=choice.target, device=target.device, jit=choice.jit, across=across, **place))
             else:
-                unsupported.append(UnsupportedCell(image=image.name, reason=choice, **place))
+                unsupported.append(UnsupportedCell(image=image.name, reason=choice, across=across, **place))
     if not cells and not unsupported:
         raise NothingSelectedError(
             f"suite '{suite.name}' selects nothing: no image fits its benchmarks. Check the names."

@@ -5,6 +5,7 @@ import logging
 import os
 import select
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -63,6 +64,22 @@ def run(
     if check and done.returncode != 0:
         raise ProgramError(f"exit code {done.returncode} from: {command}\n{_tail(finished.log)}")
     return finished
+
+
+def attach(argv: tuple[str, ...], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+    """Run a program that has our own terminal, to its end; returns its exit code, 128 + n where signal n ended it.
+
+    Ctrl-C is meant for it, not for us. Raises ProgramError if it is missing.
+    """
+    _log.debug("%s", shlex.join(argv))
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # SIG_IGN would be its own too
+    try:
+        exit_code = subprocess.call(argv, env=env, cwd=cwd)
+    except FileNotFoundError as error:
+        raise ProgramError(f"{argv[0]}: program not found. Install it or put it on PATH.") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return exit_code if exit_code >= 0 else 128 - exit_code
 
 
 class Companion:

@@ -28,14 +28,21 @@ class Candidate:
 
 
 def find_pair(
-    images: Sequence[Image], gpu: Gpu | None, engine: Engine, wheelhouse: Wheelhouse, at_most_bytes: int | None
+    images: Sequence[Image],
+    gpu: Gpu | None,
+    engine: Engine,
+    why_not: Callable[[ImageVariant], str | None],
+    wheelhouse: Wheelhouse,
+    at_most_bytes: int | None,
 ) -> tuple[Candidate, Candidate] | None:
     """Return the oldest and the newest two of these that can really run here, None if no two do.
 
-    Each in its variant for the GPU, or for the CPU without one. at_most_bytes: of both downloads; None for no limit.
+    Each in its variant for the GPU, or for the CPU without one. why_not: why a variant is left out, None if it is not.
+    at_most_bytes: of both downloads; None for no limit.
     """
     choices = [choose_variant(image, gpu, is_locked) for image in sort_images(images)]
-    can_run = [choice.target for choice in choices if isinstance(choice, Choice) and _can_run(choice.target, engine)]
+    wanted = [one.target for one in choices if isinstance(one, Choice) and why_not(one.target) is None]
+    can_run = [target for target in wanted if _has_base(target, engine)]
     targets = one_of_each_version(can_run)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         asked = {target.name: pool.submit(reachable_bytes, target, wheelhouse) for target in _outermost_first(targets)}
@@ -95,9 +102,7 @@ def reachable_bytes(target: ImageVariant, wheelhouse: Wheelhouse) -> int | None:
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def _can_run(target: ImageVariant, engine: Engine) -> bool:
-    if engine.unsupported_reason(target) is not None:
-        return False
+def _has_base(target: ImageVariant, engine: Engine) -> bool:
     try:
         engine.resolve_base(target, None)
     except EngineError:

@@ -23,7 +23,7 @@ from orchestrator.records import (
     Workload,
 )
 from orchestrator.specs import Cell, UnsupportedCell
-from orchestrator.workloads import expected_parameters
+from orchestrator.workloads import expected_parameters, has_to_fall
 
 
 def make_record(setting: Setting, prepared: Prepared, launch: Launch, judged: Judged, gate: Gate) -> Record:
@@ -63,7 +63,7 @@ def _work(prepared: Prepared) -> Mapping[str, object]:
         "traits": dict(prepared.implementation.traits),
         "trained": expected_parameters(prepared.implementation, prepared.configuration),
         "probe": dict(prepared.benchmark.probe),
-        "falls": prepared.benchmark.falls,
+        "falls": has_to_fall(prepared.benchmark, prepared.configuration),
     }
 
 
@@ -77,7 +77,7 @@ def never_launched(
     return Record(
         status=status,
         failure=failure,
-        cell=CellKeys(id=cell_id(cell), key="", comparable=""),
+        cell=CellKeys(id=cell.id, key="", comparable=""),
         suite=setting.suite,
         launch=ended_launch(setting, cell.row, place, started=now(), load=None, is_launched=False),
         workload=Workload(
@@ -92,11 +92,6 @@ def never_launched(
         machine=setting.machine,
         provenance=Provenance(orch=__version__, command=setting.command),
     )
-
-
-def cell_id(cell: Cell | UnsupportedCell) -> str:
-    """Return the id a record has: with the variant, where one could be chosen."""
-    return f"{cell.image}/{cell.row}" if isinstance(cell, UnsupportedCell) else cell.id
 
 
 def keys(setting: Setting, prepared: Prepared) -> CellKeys:

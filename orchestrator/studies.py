@@ -16,12 +16,13 @@ from orchestrator.ordering import newest_of_each
 from orchestrator.planning import Plan, require_cells
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.providing import provide_images
-from orchestrator.recording import cell_id, never_launched
+from orchestrator.recording import never_launched
 from orchestrator.records import Failure, Record, Status
-from orchestrator.reporting import compare_run, find_published, render_comparison, save_comparison
+from orchestrator.reporting import compare_run, find_conclusions, find_published, render_comparison, save_comparison
 from orchestrator.running import Ended, Run
 from orchestrator.specs import Cell
 from orchestrator.store import RunFolder
+from orchestrator.usage import mark_used
 from orchestrator.workbench import PlannedStudy, Workbench
 from orchestrator.workloads import launch_files
 
@@ -51,6 +52,7 @@ def run_suite(bench: Workbench, command: tuple[str, ...]) -> Done:
     _announce(bench, planned)
     require_cells(planned.plan)
     find_published(bench.project.suites, planned.plan.suite.study)  # a wrong file is known before any launch
+    find_conclusions(bench.project.suites, planned.plan.suite.study)
     engine_version = bench.engine.check()
     _require_gpus(bench, planned)
     built = {one.target.name: one for one in _provide(bench, planned)}
@@ -110,7 +112,9 @@ def _reap(engine: Engine, folder: RunFolder) -> tuple[str, ...]:
 def _provide(bench: Workbench, planned: PlannedStudy) -> tuple[BuiltImage | NotBuilt, ...]:
     if bench.options.use_python:
         return tuple(bench.adopted[target.name] for target in planned.plan.targets)
-    return provide_images(bench, planned.plan.targets)
+    provided = provide_images(bench, planned.plan.targets)
+    mark_used(bench.settings.cache, [one.inputs_sha256 for one in provided if isinstance(one, BuiltImage)])
+    return provided
 
 
 def _announce(bench: Workbench, planned: PlannedStudy) -> None:
@@ -145,7 +149,7 @@ def _record_unmade(
     """Make the records of cells that are not launched: unsupported, or without an image."""
     for unsupported in plan.unsupported:
         failure = Failure(phase="plan", kind="Unsupported", message=unsupported.reason)
-        attempt = folder.next_attempt(cell_id(unsupported), None)
+        attempt = folder.next_attempt(unsupported.id, None)
         yield never_launched(setting, unsupported, "unsupported", failure, attempt)
     for cell in plan.cells:
         image = built[cell.image.name]

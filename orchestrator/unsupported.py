@@ -17,6 +17,7 @@ def _is_in(group: Unsupported, image: Image, device: Device, configuration: Conf
     return (
         device in group.devices
         and matches(configuration.name, group.configurations)
+        and matches(image.name, group.images)
         and (not group.versions or _is_between(image, group.versions.get(image.framework)))
     )
 

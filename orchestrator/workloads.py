@@ -33,6 +33,7 @@ def launch_files(benchmark: Benchmark, framework: str) -> Mapping[str, bytes]:
     """Return the files of a launch but job.json: name below in/ -> content.
 
     Besides the harness and the script these are its modules: what is called *_<framework>.py in the benchmark's folder.
+    A script in another language (.lua) has modules, and what runs it beside the harness, of the same ending.
     Raises ConfigurationError if the benchmark has no script for the framework, or the file is missing.
     """
     if framework not in benchmark.scripts:
@@ -42,8 +43,9 @@ def launch_files(benchmark: Benchmark, framework: str) -> Mapping[str, bytes]:
     script = benchmark.folder / benchmark.scripts[framework]
     if not script.is_file():
         raise ConfigurationError("no such script. Write it or correct `scripts` in benchmark.yaml.", file=str(script))
-    own = {script, *benchmark.folder.glob(f"*_{framework}.py")}
-    paths = (*sorted(common_folder(benchmark).glob("*.py")), *sorted(own))
+    own = {script, *benchmark.folder.glob(f"*_{framework}{script.suffix}")}
+    common = {path for suffix in {".py", script.suffix} for path in common_folder(benchmark).glob(f"*{suffix}")}
+    paths = (*sorted(common), *sorted(own))
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -84,7 +86,7 @@ def job_content(
             "precision": protocol.precision,
         },
         "device": cell.device,
-        "falls": benchmark.falls,
+        "falls": has_to_fall(benchmark, configuration),
         "expected_parameters": expected_parameters(implementation, configuration),
     }
     return json.dumps(job, sort_keys=True, indent=1).encode()
@@ -93,6 +95,13 @@ def job_content(
 def probe_of(benchmark: Benchmark, configuration: Configuration) -> dict[str, Scalar]:
     """Return what the gate's probe replaces in a configuration: of the benchmark's probe, the parameters it has."""
     return {name: value for name, value in benchmark.probe.items() if name in configuration.parameters}
+
+
+def has_to_fall(benchmark: Benchmark, configuration: Configuration) -> bool:
+    """Say whether the loss has to be lower after the training steps than before."""
+    if isinstance(benchmark.falls, bool):
+        return benchmark.falls
+    return any(falls for pattern, falls in benchmark.falls.items() if matches(configuration.name, (pattern,)))
 
 
 def expected_parameters(implementation: Implementation, configuration: Configuration) -> int | None:

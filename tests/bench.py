@@ -1,6 +1,7 @@
 """A copy of suites/benchmarks in which faults can be planted and jobs run by any interpreter, without an engine."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -102,6 +103,15 @@ def reduced(benchmark: Benchmark, name: str, **sizes: Scalar) -> Benchmark:
         implementations=tuple(replace(item, parameters={}) for item in benchmark.implementations),
         configurations=(replace(one, parameters={**one.parameters, **kept}),),
     )
+
+
+def shrink(folder: Path) -> None:
+    """Leave of a benchmark's nets and data what takes no time; nothing is then said of their parameters."""
+    path = folder / "benchmark.yaml"
+    text = path.read_text(encoding="utf-8")
+    for name, size in {"units": 16, "batch": 8, "steps": 20, "shortest": 12, "labels": 4}.items():
+        text = re.sub(rf"\b{name}: \d{{2,}}", f"{name}: {size}", text)
+    path.write_text(re.sub(r"(?m)^    parameters: .*\n", "", text), encoding="utf-8")
 
 
 def with_numpy_lstm(bench: Bench, name: str = "1x320/CE-short") -> Benchmark:

@@ -63,6 +63,12 @@ class FakeEngine:
     def find(self, context: BuildContext) -> BuiltImage | None:
         raise AssertionError(context)
 
+    def bases(self, target: ImageVariant) -> tuple[str, ...]:
+        raise AssertionError(target)
+
+    def enter(self, image: BuiltImage, job: Job) -> int:
+        raise AssertionError(image, job)
+
     def storage(self) -> Path | None:
         raise AssertionError
 

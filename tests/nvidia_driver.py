@@ -47,6 +47,6 @@ def make_driver(folder: Path, *lines: str) -> NvidiaDriver:
 
 def with_cuda(toy: Toy, driver: NvidiaDriver) -> Toy:
     """Give the versions of the toy framework a CUDA build, and `orch` this driver."""
-    variant = '{cuda: "11.7", compute: ["9.0"], min_driver: "450.80.02", source: tests}'
+    variant = '{cuda: "11.7", compute: ["9.0"], compiled_at_run_time: true, min_driver: "450.80.02", source: tests}'
     edit(toy.project / "images" / "toy" / "versions.yaml", "^      cpu: {}", f"      cu117: {variant}\n      cpu: {{}}")
     return replace(toy, env={**toy.env, **driver.env})

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import console
-from orchestrator.building import check_space
+from orchestrator.disk_space import check_space
 from orchestrator.doctor.checks import Advice, Check
 from orchestrator.engines import Engine
 from orchestrator.errors import DiskError, EngineError
@@ -26,8 +26,9 @@ def fitting(images: Sequence[Image], gpu: Gpu | None) -> tuple[ImageVariant, ...
 
 
 def runnable(images: Sequence[Image], engine: Engine, gpu: Gpu | None) -> tuple[ImageVariant, ...]:
-    """Return those of them that an engine can run."""
-    return tuple(target for target in fitting(images, gpu) if engine.unsupported_reason(target) is None)
+    """Return those of them that are locked and that an engine can run."""
+    found = (target for target in fitting(images, gpu) if is_locked(target))
+    return tuple(target for target in found if engine.unsupported_reason(target) is None)
 
 
 def check_venv(engine: Engine, interpreters: Mapping[str, Interpreter], count: int, total: int) -> Check:

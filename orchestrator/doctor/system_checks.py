@@ -76,7 +76,7 @@ def _check_memory(machine: Machine, conditions: Conditions) -> Check:
     total, free, limit = machine.memory_bytes, conditions.available_bytes, conditions.limit_bytes
     parts = [console.size(total)]
     parts += [f"{console.size(free)} available"] if free is not None else []
-    parts += [f"limited to {console.size(limit)} for this session"] if limit is not None and limit < total else []
+    parts += [f"limited to {console.size(limit)} for this program"] if limit is not None and limit < total else []
     found = ", ".join(parts)
     if free is not None and free < total / 2:
         advice = Advice(text="Others hold most of it: a launch may be ended for want of memory. See who: top -o %MEM.")

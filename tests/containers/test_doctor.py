@@ -46,7 +46,9 @@ def toy(client: DockerClient, python_base: str, tmp_path: Path) -> Toy:
     mirror = f'[mirrors]\n"{BASE}" = "{python_base}"\n' if python_base != BASE else ""
     settings.write_text(f'suite = "{made.project}/suites/toy_versions.yaml"\n{mirror}', encoding="utf-8")
     driver = make_driver(tmp_path / "driver", GPU_0)
-    return replace(made, env={"ORCH_CONFIG": str(settings), **driver.env})
+    toy = replace(made, env={"ORCH_CONFIG": str(settings), **driver.env})
+    assert toy.orch("lock", "toy-*").exit_code == 0
+    return toy
 
 
 @pytest.fixture
@@ -181,7 +183,7 @@ def pytorch(client: DockerClient, toy: Toy) -> BuiltImage:
     whole = replace(toy, env={**plain, "ORCH_CONFIG": toy.env["ORCH_CONFIG"]})
     shutil.rmtree(toy.project)
     project.rename(toy.project)
-    ended = whole.orch("build", PYTORCH, "--device", "cpu", "--engine", "docker", "--locked", "--json", timeout_s=900)
+    ended = whole.orch("build", PYTORCH, "--device", "cpu", "--engine", "docker", "--json", timeout_s=900)
     assert ended.exit_code == Exit.OK, ended.stderr
     tag = json.loads(ended.stdout)[0]["text"]
     row = replace(own_python().target.image, family="pytorch", version="2.13.0", folder=ROOT / "images" / "pytorch")

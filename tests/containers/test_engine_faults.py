@@ -102,7 +102,7 @@ def built(engine: OwnEngine, python_base: str, tmp_path_factory: pytest.TempPath
     toy = make_toy(folder, folder / "cache", "3.11.7", salt=uuid.uuid4().hex)
     (folder / "orch.toml").write_text(f'[mirrors]\n"{BASE}" = "{python_base}"\n')
     toy = replace(toy, env={"ORCH_CONFIG": str(folder / "orch.toml"), "DOCKER_HOST": engine.address})
-    ended = toy.orch("build", "toy_versions", "--engine", "docker")
+    ended = toy.orch("build", "toy_versions", "--engine", "docker", "--resolve")
     assert ended.exit_code == 0, ended.stderr
     return toy
 

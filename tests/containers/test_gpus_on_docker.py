@@ -37,7 +37,7 @@ def built(client: DockerClient, python_base: str, tmp_path_factory: pytest.TempP
     toy = make_toy(folder, folder / "cache", "3.11.7", salt=uuid.uuid4().hex)
     (folder / "orch.toml").write_text(f'[mirrors]\n"{BASE}" = "{python_base}"\n' if python_base != BASE else "")
     toy = with_cuda(replace(toy, env={"ORCH_CONFIG": str(folder / "orch.toml")}), driver)
-    ended = toy.orch("build", "toy_versions", "--engine", "docker", "--gpus", "0", "--json")
+    ended = toy.orch("build", "toy_versions", "--engine", "docker", "--gpus", "0", "--resolve", "--json")
     assert ended.exit_code == 0, ended.stderr
     yield toy
     for one in json.loads(ended.stdout):

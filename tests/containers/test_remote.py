@@ -62,7 +62,7 @@ def built(
     toy = make_toy(folder, folder / "cache", "3.11.7", salt=uuid.uuid4().hex)
     (folder / "orch.toml").write_text(f'[mirrors]\n"{BASE}" = "{python_base}"\n' if python_base != BASE else "")
     toy = replace(toy, env={"ORCH_CONFIG": str(folder / "orch.toml"), **server.env})
-    ended = toy.orch("build", "toy_versions", "--host", VM, "--json")
+    ended = toy.orch("build", "toy_versions", "--host", VM, "--resolve", "--json")
     assert ended.exit_code == 0, ended.stderr
     yield toy
     for one in json.loads(ended.stdout):
@@ -203,7 +203,7 @@ def test_the_same_command_continues_and_launches_nothing(study: Ended, built: To
 
 
 def test_images_that_are_over_there_are_not_built_again(built: Toy) -> None:
-    ended = built.orch("build", "toy_versions", "--host", VM, "--json")
+    ended = built.orch("build", "toy_versions", "--host", VM, "--resolve", "--json")
 
     assert [one["state"] for one in json.loads(ended.stdout)] == ["there", "there"]
 

@@ -39,7 +39,7 @@ def built(client: DockerClient, python_base: str, tmp_path_factory: pytest.TempP
     toy = make_toy(folder, folder / "cache", "3.11.7", salt=uuid.uuid4().hex)
     (folder / "orch.toml").write_text(f'[mirrors]\n"{BASE}" = "{python_base}"\n' if python_base != BASE else "")
     toy = replace(toy, env={"ORCH_CONFIG": str(folder / "orch.toml")})
-    ended = toy.orch("build", "toy_versions", "--engine", "docker", "--json")
+    ended = toy.orch("build", "toy_versions", "--engine", "docker", "--resolve", "--json")
     assert ended.exit_code == 0, ended.stderr
     yield toy
     for one in json.loads(ended.stdout):
@@ -184,7 +184,7 @@ def test_a_launch_that_eats_all_memory_is_a_record_and_stops_no_other(toy: Toy, 
 
 
 def test_an_image_that_does_not_import_fails_its_health_check_and_is_not_kept(toy: Toy, client: DockerClient) -> None:
-    ended = toy.orch("run", "not_importable", "--engine", "docker")
+    ended = toy.orch("run", "not_importable", "--resolve", "--engine", "docker")
 
     records = {r["image"]["name"]: r for r in toy.records()}  # type: ignore[index]
     assert ended.exit_code == 1
@@ -256,6 +256,8 @@ def test_with_an_engine_auto_takes_docker_aloud(built: Toy) -> None:
 def test_a_base_image_that_cannot_be_had_is_named_with_the_remedy(toy: Toy, tmp_path: Path) -> None:
     config = tmp_path / "orch.toml"
     config.write_text(f'[mirrors]\n"{BASE}" = "localhost:1/nothing:here"\n')
+    with (toy.project / "images" / "toy" / "Dockerfile").open("a", encoding="utf-8") as dockerfile:
+        dockerfile.write("# changed: what is built already, on a base that is gone, would do\n")
 
     ended = replace(toy, env={"ORCH_CONFIG": str(config)}).orch("build", "toy-1.0.0", "--engine", "docker")
 

@@ -15,7 +15,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     folder = tmp_path_factory.mktemp("toy")
     toy = make_toy(folder, folder / "cache", None)
     toy = replace(toy, env={"DOCKER_HOST": "unix:///nobody-listens-here.sock"})
-    assert toy.orch("build", "toy_versions").exit_code == 0
+    assert toy.orch("build", "toy_versions", "--resolve").exit_code == 0
     return toy
 
 

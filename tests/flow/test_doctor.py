@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import Exit
 from tests.nvidia_driver import GPU_0, HAS_COMPILER, make_driver
-from tests.toy_project import Ended, Toy, edit, make_toy
+from tests.toy_project import Ended, Toy, make_toy
 
 SUITE = 'suite = "suites/toy_versions.yaml"\n'
 Checks = dict[str, dict[str, object]]
@@ -19,6 +19,7 @@ def toy(tmp_path: Path) -> Toy:
     """A project whose default suite is its own."""
     made = make_toy(tmp_path, tmp_path / "cache")
     (made.project / "orch.toml").write_text(SUITE, encoding="utf-8")
+    assert made.orch("lock", "toy-*").exit_code == Exit.OK
     return made
 
 
@@ -131,7 +132,7 @@ def test_indexes_are_asked_only_when_told_so(without_driver: Toy) -> None:
 
 
 def test_wheels_that_no_index_has_are_named(without_driver: Toy) -> None:
-    edit(without_driver.project / "images" / "toy" / "versions.yaml", r"toy==2\.0\.0", "toy==2.9.9")
+    (without_driver.wheels / "toy-2.0.0-py3-none-any.whl").unlink()
 
     checks = examine(without_driver, "--online")[1]
 

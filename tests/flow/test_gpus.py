@@ -40,13 +40,14 @@ def driver(tmp_path: Path) -> NvidiaDriver:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    """A project whose CUDA builds are locked and built."""
+    """A project whose CUDA and CPU builds are locked and built."""
     folder = tmp_path_factory.mktemp("toy")
     driver = make_driver(folder / "driver", GPU_0)
     toy = make_toy(folder, folder / "cache")
     toy = with_cuda(replace(toy, env={"DOCKER_HOST": "unix:///nobody-listens-here.sock"}), driver)
-    ended = toy.orch("build", "toy_versions", "--gpus", "0")
-    assert ended.exit_code == 0, ended.stderr
+    for device in (("--gpus", "0"), ("--device", "cpu")):
+        ended = toy.orch("build", "toy_versions", *device, "--resolve")
+        assert ended.exit_code == 0, ended.stderr
     return toy
 
 

@@ -1,9 +1,11 @@
 """`orch plan --gpu` over every row of PyTorch: what it takes and what it refuses is what the matrix of wheels says."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,23 +23,28 @@ benchmarks:
 @pytest.mark.parametrize("driver", [None, "535.104"])
 @pytest.mark.parametrize("gpu", GPUS)
 def test_the_plan_for_a_gpu_is_what_the_matrix_says(gpu: str, driver: str | None, tmp_path: Path) -> None:
+    without_locks = shutil.ignore_patterns("locks")  # of those that run, one with a lock is taken: another test
+    shutil.copytree(ROOT / "images" / "pytorch", tmp_path / "images" / "pytorch", ignore=without_locks)
+    (tmp_path / "suites").symlink_to(ROOT / "suites")
     (tmp_path / "every_release.yaml").write_text(SUITE, encoding="utf-8")
-    asked = ("plan", "every_release.yaml", "--gpu", gpu, *(("--driver", driver) if driver else ()), "--json")
 
-    ended = subprocess.run(
-        (sys.executable, "-m", "orchestrator", "--project", str(ROOT), *asked),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    planned = plan(tmp_path, tmp_path, gpu, *(("--driver", driver) if driver else ()))
 
-    planned = json.loads(ended.stdout)
     found = {row["image"].removeprefix("pytorch-"): _expected(row) for row in planned["images"]}
     assert found == {version: expect(version, gpu, driver) for version in found}
     assert newest_patches((0, 4)) <= found.keys()
     assert len({cell["id"] for cell in planned["cells"]}) == sum(one.variant is not None for one in found.values())
     assert len(planned["unsupported"]) == sum(one.variant is None for one in found.values())
+
+
+def test_on_a_gpu_the_builds_that_are_locked_are_taken(tmp_path: Path) -> None:
+    releases = '"pytorch-{2.0.1,2.4.1,2.8.0,2.13.0}"'
+    (tmp_path / "every_release.yaml").write_text(SUITE.replace('"pytorch-*"', releases), encoding="utf-8")
+
+    planned = plan(ROOT, tmp_path, "H100", "--driver", "550.54")
+
+    # The newest for this GPU and driver are cu118, cu124, cu129 and cu126; locked are cu117, cu121, cu128 and cu130.
+    assert [row["variant"] for row in planned["images"]] == ["cu118", "cu121", "cu128", "cu126"]
 
 
 def test_rows_that_an_implementation_cannot_make_are_named_with_the_reason(tmp_path: Path) -> None:
@@ -57,6 +64,18 @@ def test_rows_that_an_implementation_cannot_make_are_named_with_the_reason(tmp_p
 
     assert "lstmcell_compiled/1x320/CE-short on pytorch-1.13.1: torch.compile came with PyTorch 2.0." in ended.stdout
     assert "Not lstm_asr/lstmcell_compiled/4x320/CE-long: PyTorch has no helper for stacked cells" in ended.stdout
+
+
+def plan(project: Path, cwd: Path, gpu: str, *options: str) -> Any:
+    ended = subprocess.run(
+        (sys.executable, "-m", "orchestrator", "--project", str(project), "plan", "every_release.yaml", "--gpu", gpu,
+         *options, "--json"),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    return json.loads(ended.stdout)
 
 
 def _expected(row: dict[str, str | bool | None]) -> Expected:

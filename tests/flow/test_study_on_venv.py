@@ -249,7 +249,7 @@ def test_failed_launches_are_not_made_again_and_still_end_in_exit_1(faults: Stud
 
 
 def test_an_image_that_does_not_import_fails_its_health_check_and_stops_no_other(toy: Toy) -> None:
-    ended = toy.orch("run", "not_importable")
+    ended = toy.orch("run", "not_importable", "--resolve")
 
     records = {r["image"]["name"]: r for r in toy.records()}  # type: ignore[index]
     assert ended.exit_code == 1
@@ -260,7 +260,7 @@ def test_an_image_that_does_not_import_fails_its_health_check_and_stops_no_other
 
 
 def test_building_an_image_that_does_not_import_is_a_failure(toy: Toy) -> None:
-    ended = toy.orch("build", "toy-3.0.0")
+    ended = toy.orch("build", "toy-3.0.0", "--resolve")
 
     assert ended.exit_code == 3
     assert "libtoy.so.3" in ended.stdout
@@ -384,7 +384,7 @@ def test_without_lock_and_network_the_images_are_unsupported_with_the_reason(toy
     (tmp_path / "empty").mkdir()
     cut_off = replace(toy, cache=tmp_path / "cache", env={**toy.env, "PIP_FIND_LINKS": str(tmp_path / "empty")})
 
-    ended = cut_off.orch(*RUN)
+    ended = cut_off.orch(*RUN, "--resolve")
 
     assert ended.exit_code == 6
     assert "cannot resolve toy==1.0.0" in ended.stderr
@@ -392,25 +392,39 @@ def test_without_lock_and_network_the_images_are_unsupported_with_the_reason(toy
     assert {record["status"] for record in toy.records()} == {"unsupported"}
 
 
-def test_locked_resolves_nothing(toy: Toy) -> None:
+def test_nothing_is_resolved_where_no_image_has_a_lock(toy: Toy) -> None:
     shutil.rmtree(toy.project / "images" / "toy" / "locks")
 
-    ended = toy.orch(*RUN, "--locked")
+    ended = toy.orch(*RUN)
 
     assert ended.exit_code == 6
-    assert {record["status"] for record in toy.records()} == {"unsupported"}
-    assert "orch lock toy-1.0.0+cpu" in toy.records()[0]["failure"]["message"]  # type: ignore[index]
+    assert "toy-1.0.0: not locked: orch lock toy-1.0.0+cpu" in ended.stderr
+    assert not toy.runs()
+    assert not (toy.project / "images" / "toy" / "locks").exists()
 
 
-def test_locked_builds_what_has_a_lock_and_names_the_remedy_for_the_rest(toy: Toy) -> None:
+def test_what_has_no_lock_is_unsupported_in_plan_and_run_and_no_failure(toy: Toy) -> None:
     (toy.project / "images" / "toy" / "locks" / "toy-1.0.0+cpu.txt").unlink()
 
-    ended = toy.orch("build", "toy-{1.0.0,2.0.0}", "--engine", "venv", "--locked", "--json")
+    planned, ended = toy.orch("plan", "toy_versions", "--engine", "venv"), toy.orch(*RUN)
+
+    assert "not locked: orch lock toy-1.0.0+cpu" in planned.stdout
+    assert ended.exit_code == 0
+    reasons = {r["cell"]["id"]: r["failure"]["message"] for r in toy.records() if r["status"] == "unsupported"}  # type: ignore[index]
+    assert list(reasons.values()) == ["not locked: orch lock toy-1.0.0+cpu"]
+
+
+def test_a_build_takes_what_has_a_lock_and_names_the_remedy_for_the_rest(toy: Toy) -> None:
+    (toy.project / "images" / "toy" / "locks" / "toy-1.0.0+cpu.txt").unlink()
+
+    ended = toy.orch("build", "toy-{1.0.0,2.0.0}", "--engine", "venv", "--json")
+    of_suite = toy.orch("build", "toy_versions", "--engine", "venv", "--json")
 
     assert ended.exit_code == 3
     unlocked, locked = json.loads(ended.stdout)
     assert (unlocked["image"], unlocked["state"]) == ("toy-1.0.0+cpu", "unsupported")
-    assert "it has no lock, and --locked resolves nothing. Make one: orch lock toy-1.0.0+cpu" in unlocked["text"]
+    assert unlocked["text"] == "not locked: orch lock toy-1.0.0+cpu, or add --resolve"
+    assert (of_suite.exit_code, json.loads(of_suite.stdout)[-1]["text"]) == (0, "not locked: orch lock toy-1.0.0+cpu")
     assert (locked["image"], locked["state"]) == ("toy-2.0.0+cpu", "there")
     assert not (toy.project / "images" / "toy" / "locks" / "toy-1.0.0+cpu.txt").exists()
 

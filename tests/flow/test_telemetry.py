@@ -35,7 +35,7 @@ def built(driver: NvidiaDriver, tmp_path_factory: pytest.TempPathFactory) -> Toy
     toy = with_cuda(replace(toy, env={"DOCKER_HOST": "unix:///nobody-listens-here.sock"}), driver)
     for suite in ("toy_versions", "slow"):
         edit(toy.project / "suites" / f"{suite}.yaml", "blocks: 3", "blocks: 1")
-    ended = toy.orch("build", "toy_versions", "--gpus", "0")
+    ended = toy.orch("build", "toy_versions", "--gpus", "0", "--resolve")
     assert ended.exit_code == 0, ended.stderr
     return toy
 

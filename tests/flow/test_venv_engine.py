@@ -21,7 +21,7 @@ from orchestrator.engines.venv import VenvEngine
 from orchestrator.errors import EngineError, LockError
 from orchestrator.fetching import fetch_files, is_reachable
 from orchestrator.images import Image, ImageVariant, Variant
-from orchestrator.locking import read_lock
+from orchestrator.locking import is_locked, read_lock
 from orchestrator.resolving import lock_image
 from orchestrator.wheelhouse import Wheelhouse
 
@@ -98,7 +98,11 @@ class House:
         return ImageVariant(image=image, variant=variant)
 
     def build(self, *targets: ImageVariant) -> tuple[BuiltImage | NotBuilt, ...]:
+        """Lock what has no lock, and build."""
         said: list[str] = []
+        for target in targets:
+            if not is_locked(target):
+                lock_image(target, self.env)
         workshop = Workshop(wheelhouse=self.wheelhouse, folder=self.cache / "build", say=said.append)
         return build_images(self.engine, targets, workshop)
 

@@ -10,7 +10,7 @@ from orchestrator.__main__ import main
 from orchestrator.cli import app
 from orchestrator.errors import Exit, OrchError
 
-VERBS = {"doctor", "list", "plan", "build", "lock", "run", "report", "reap"}
+VERBS = {"doctor", "list", "plan", "build", "lock", "run", "report", "import", "reap"}
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -97,3 +97,59 @@ def test_a_report_without_runs_says_how_to_make_one(
 
     assert run(monkeypatch, "report") == Exit.USAGE
     assert "orch run" in capsys.readouterr().err
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder without anything, where only what is shipped is found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ORCH_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_published_numbers_are_printed_without_any_run(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "report", "--published", "kawakami2017") == Exit.OK
+    assert "547,106.703" in capsys.readouterr().out
+    assert not (empty / "runs").exists()
+
+
+def test_all_of_a_repository_is_asked_for_with_published_only(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "report", "--all") == Exit.USAGE
+    assert "--published" in capsys.readouterr().err
+
+
+def test_imported_times_are_a_run_that_can_be_reported_again(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "framework,version,implementation,configuration,iteration,seconds"
+    (empty / "raw.csv").write_text(f"{head}\nPyTorch,1.0,cell,small,1,0.5\n", encoding="utf-8")
+
+    assert run(monkeypatch, "import", "raw.csv") == Exit.OK
+    imported = capsys.readouterr().out
+    assert run(monkeypatch, "report") == Exit.OK
+
+    assert imported.startswith("raw: time per train step")
+    assert capsys.readouterr().out.strip() in imported
+
+
+def test_a_wrong_file_to_import_leaves_no_run(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (empty / "raw.csv").write_text("framework\nPyTorch\n", encoding="utf-8")
+
+    assert run(monkeypatch, "import", "raw.csv") == Exit.USAGE
+    assert "raw.csv:1: no column version" in capsys.readouterr().err
+    assert not (empty / "runs").exists()
+
+
+@pytest.mark.parametrize("what", ["suite", "benchmark"])
+def test_every_example_explains_itself(
+    what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "new", what, "--help") == Exit.OK
+    assert f"Usage: orch new {what}" in capsys.readouterr().out

@@ -53,11 +53,19 @@ def test_a_table_is_plain_and_takes_no_markup_from_its_cells() -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
-def test_a_table_folds_a_long_cell_and_drops_nothing() -> None:
+def test_a_table_folds_a_long_cell_and_drops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
     text = console.table(("reason",), [("x" * 300,)])
 
     assert text.count("x") == 300
     assert max(len(line) for line in text.splitlines()) <= console.terminal_width() == 120
+
+
+def test_what_is_piped_is_as_wide_as_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert console.terminal_width() == 200
 
 
 def test_progress_without_a_terminal_is_a_line_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:

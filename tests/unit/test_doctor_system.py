@@ -226,4 +226,4 @@ def test_memory_that_others_hold_is_a_warning() -> None:
 def test_a_limit_of_a_job_is_said_where_it_is_below_the_machines_memory() -> None:
     found = look(conditions=replace(QUIET, limit_bytes=8 * 10**9))["memory"].found
 
-    assert found == "64.00 GB, 60.00 GB available, limited to 8.00 GB for this session"
+    assert found == "64.00 GB, 60.00 GB available, limited to 8.00 GB for this program"

@@ -21,6 +21,7 @@ from orchestrator.planning import (
 )
 from orchestrator.specs import (
     Benchmark,
+    Compare,
     Configuration,
     Exclusion,
     Implementation,
@@ -193,11 +194,28 @@ def test_ptx_marks_its_cells() -> None:
     assert all(cell.jit and cell.device == "cuda" for cell in plan.cells)
 
 
+def test_across_systems_a_row_is_a_configuration_and_ids_stay_as_they_are() -> None:
+    suite = replace(SUITE, compare=Compare(across="system", baseline="fastest"))
+
+    across_images, across_systems = make_plan(), make_plan(suite)
+
+    assert {cell.row for cell in across_systems.cells} == {"lstm/short", "lstm/long"}
+    assert [cell.id for cell in across_systems.cells] == [cell.id for cell in across_images.cells]
+
+
 def test_a_profile_changes_the_protocol_and_narrows_the_configurations() -> None:
     suite = apply_profile(SUITE, "quick")
 
     assert suite.protocol == Protocol(warmup=2, samples=5, at_most_s=60, blocks=3, threads=1)
     assert {cell.configuration for cell in make_plan(suite).cells} == {"short"}
+
+
+def test_a_profile_may_have_images_of_its_own() -> None:
+    few = Profile(name="few", protocol={}, images=("pytorch-1.0",), image_lines=(9,))
+    suite = apply_profile(replace(SUITE, image_lines=(3,), profiles=(few, *SUITE.profiles)), "few")
+
+    assert (suite.images, suite.image_lines) == (("pytorch-1.0",), (9,))
+    assert apply_profile(SUITE, "paper").images == ("*",)
 
 
 def test_an_unknown_profile_gets_a_suggestion() -> None:

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.fleet import Slot
 from orchestrator.hardware import Gpu
 from orchestrator.prepared import Gate, Judged, Place
-from orchestrator.recording import cell_id, ended_launch, keys, make_record, never_launched, now
+from orchestrator.recording import ended_launch, keys, make_record, never_launched, now
 from orchestrator.records import Failure, GpuUsed, Record, Report
 from orchestrator.specs import UnsupportedCell
 from tests.launches import MACHINE, FakeEngine, make_prepared, make_setting
@@ -94,7 +94,7 @@ def test_a_cell_that_cannot_run_has_a_record_with_its_reason(tmp_path: Path) -> 
 
     record = never_launched(make_setting(tmp_path), UNSUPPORTED, "unsupported", failure, attempt=2)
 
-    assert record.cell.id == cell_id(UNSUPPORTED) == "toy-0.1/step/steady/small"
+    assert record.cell.id == UNSUPPORTED.id == "toy-0.1/step/steady/small"
     assert (record.launch.block, record.launch.attempt) == (None, 2)
     assert (record.image.name, record.image.variant, record.container) == ("toy-0.1", None, None)
     assert record.failure == failure

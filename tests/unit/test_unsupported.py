@@ -71,3 +71,10 @@ def test_a_configuration_has_reasons_of_its_own() -> None:
     configuration = Configuration(name="4x320/CTC", parameters={}, unsupported=(OLD,))
 
     assert why_unsupported(image("0.4.0"), "cpu", implementation, configuration) == "from 2.0"
+
+
+def test_a_reason_may_be_that_of_one_family_of_a_framework() -> None:
+    on_another_back_end = Unsupported(reason="TensorFlow only", images=("keras-theano-*", "other-2.*"))
+
+    assert reason_for(on_another_back_end, version="2.1.2") == "TensorFlow only"
+    assert reason_for(on_another_back_end, version="1.0.1") is None

@@ -9,7 +9,14 @@ import pytest
 from orchestrator.errors import ConfigurationError
 from orchestrator.images import Image, ImageVariant, Variant
 from orchestrator.specs import Benchmark, Cell, Configuration, Implementation, Protocol
-from orchestrator.workloads import code_sha256, expected_parameters, job_content, launch_files, probe_of
+from orchestrator.workloads import (
+    code_sha256,
+    expected_parameters,
+    has_to_fall,
+    job_content,
+    launch_files,
+    probe_of,
+)
 
 
 @pytest.fixture
@@ -115,6 +122,26 @@ def test_modules_of_the_script_travel_with_it_and_those_of_other_frameworks_do_n
     files = launch_files(benchmark, "toy")
 
     assert sorted(files) == ["harness.py", "nets_toy.py", "portable.py", "run_toy.py"]
+
+
+def test_a_lua_script_gets_what_runs_it_and_its_modules_and_a_python_script_no_lua(
+    benchmark: Benchmark, tmp_path: Path
+) -> None:
+    for name in ("program.lua", "mine/run_torch7.lua", "mine/nets_torch7.lua", "mine/nets_toy.lua"):
+        (tmp_path / name).write_text(name)
+    both = replace(benchmark, scripts={"torch7": "run_torch7.lua", **benchmark.scripts})
+
+    assert launch_files(both, "torch7").keys() == {
+        "harness.py", "portable.py", "program.lua", "run_torch7.lua", "nets_torch7.lua",
+    }  # fmt: skip
+    assert not any(name.endswith(".lua") for name in launch_files(both, "toy"))
+
+
+@pytest.mark.parametrize(("place", "falls"), [(0, True), (1, False), (2, False)])
+def test_the_loss_falls_in_the_configurations_the_benchmark_says(benchmark: Benchmark, place: int, falls: bool) -> None:
+    some = replace(benchmark, falls={"sh*": True, "long": False})
+
+    assert has_to_fall(some, some.configurations[place]) is falls
 
 
 def test_the_probe_replaces_only_what_the_configuration_has(benchmark: Benchmark) -> None:

@@ -1,14 +1,15 @@
-"""Time one step as the harness does and bare, in turns, in one process. Writes out/pairs.json: [[harness_s, bare_s]].
+"""Time one step as the harness and as torch.utils.benchmark do, in turns, in one process: out/pairs.json.
 
 Runs in place of harness.py, beside it. job.json has besides the harness's keys: pairs. A pair is one sample of the
-harness, garbage collector off as in its loop, and one step between two readings of the clock, in random order.
+harness, garbage collector off as in its loop, and one run of the step by Timer.timeit, which warms up twice before, in
+random order: [[harness_s, timer_s]].
 """
 import gc
 import json
 import random
-import time
 
 import harness
+from torch.utils.benchmark import Timer
 
 PHASE = "train_step"
 
@@ -21,10 +22,8 @@ def by_harness(workload, step):
         gc.enable()
 
 
-def bare(_workload, step):
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
+def by_timer(workload, step):
+    return Timer("step()", globals={"step": step}, num_threads=workload.facts["threads"]).timeit(1).mean
 
 
 with open("in/job.json") as stream:
@@ -35,7 +34,7 @@ workload = launch.setup(job["parameters"])
 step = workload.steps[PHASE]
 for _ in range(job["protocol"]["warmup"]):
     step()
-ways, pairs, order, generator = (by_harness, bare), [], [0, 1], random.Random(1)
+ways, pairs, order, generator = (by_harness, by_timer), [], [0, 1], random.Random(1)
 for _ in range(job["pairs"]):
     pair = [None, None]
     generator.shuffle(order)
