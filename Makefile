@@ -9,7 +9,7 @@ OLD_PYTHONS := images/fatbins.py images/steps.py \
   orchestrator/doctor/gpu_probe.py \
   $(filter-out $(wildcard suites/benchmarks/*/reference*.py), $(wildcard suites/benchmarks/*/*.py))
 
-.PHONY: run test check lint bench gpu images-check scan-check studies clean
+.PHONY: run test check lint bench gpu images-check frameworks-check scan-check studies clean
 
 run: $(VENV)/.installed
 	$(ORCH) run suites/quickstart.yaml $(ARGS)
@@ -34,6 +34,10 @@ gpu: $(VENV)/.installed
 
 images-check: $(VENV)/.installed
 	@$(BIN)/python -m tests.images_check $(ARGS)
+
+# The gates of the large frameworks, and faults planted in them: builds 4 GB of images.
+frameworks-check: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --run-docker --run-large -m large $(ARGS)
 
 # The GPU code of real wheels against their rows, and two traps: 3.5 GB are fetched and removed again.
 scan-check: $(VENV)/.installed

@@ -18,12 +18,15 @@ PUBLIC = "python:3.11-slim-bookworm"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-docker", action="store_true", help="fail the container tests if no engine answers")
     parser.addoption("--require-engine", action="store_true", help="the same; so does CI=true in the environment")
+    parser.addoption("--run-large", action="store_true", help="run those that build images of GBs, too")
     parser.addoption("--run-gpu", action="store_true", help="run the tests that need an NVIDIA GPU")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not item.config.getoption("--run-gpu"):
         pytest.skip("needs an NVIDIA GPU and --run-gpu")
+    if item.get_closest_marker("large") and not item.config.getoption("--run-large"):
+        pytest.skip("builds an image of GBs, or compiles for minutes: --run-large")
     if item.get_closest_marker("docker") and (reason := why_no_engine()):
         missing(item.config, f"no Docker engine answers: {reason}")
 

@@ -1,12 +1,12 @@
 """The study itself on Chainer, Lasagne, MXNet, CNTK and PyTensor, in containers: its gate, and planted faults.
 
-Chainer is built where it is not there: 70 MB. The others run where an engine has their image already (`orch build`).
+Chainer is always tried: 70 MB. The others are built and compile for minutes: `--run-large`, or `make frameworks-check`.
 """
 
 import re
+from collections.abc import Iterable
 
 import pytest
-from docker import DockerClient
 
 from orchestrator.errors import Exit
 from tests.bench import shrink
@@ -63,10 +63,10 @@ FAULTS = {
 }  # fmt: skip
 
 
-def needs(client: DockerClient, image: str) -> None:
-    """Skip the test where the engine would first have to build an image that is not small."""
-    if image != ALWAYS and not client.images.list(f"orch/{image}"):
-        pytest.skip(f"{image} is not on this engine: orch build {image}")
+def cases(pairs: Iterable[tuple[str, ...]]) -> list[object]:
+    """One case for each image, or image and fault; those that take minutes are marked so."""
+    marks = {ALWAYS: ()}
+    return [pytest.param(*pair, id=" ".join(pair), marks=marks.get(pair[0], pytest.mark.large)) for pair in pairs]
 
 
 def run(project: Toy, image: str, implementations: tuple[str, ...]) -> tuple[int, set[tuple[str, str]]]:
@@ -80,21 +80,16 @@ def run(project: Toy, image: str, implementations: tuple[str, ...]) -> tuple[int
     return ended.exit_code, {(record["workload"]["implementation"], str(record["status"])) for record in records}  # type: ignore[index]
 
 
-@pytest.mark.parametrize("image", IMPLEMENTATIONS)
-def test_every_implementation_passes_the_gate_and_is_measured(client: DockerClient, project: Toy, image: str) -> None:
-    needs(client, image)
-
+@pytest.mark.parametrize("image", cases((image,) for image in IMPLEMENTATIONS))
+def test_every_implementation_passes_the_gate_and_is_measured(project: Toy, image: str) -> None:
     exit_code, found = run(project, image, IMPLEMENTATIONS[image])
 
     assert found == {(name, "ok") for name in IMPLEMENTATIONS[image]}
     assert exit_code == Exit.OK
 
 
-@pytest.mark.parametrize(("image", "fault"), FAULTS, ids=[f"{image} {fault}" for image, fault in FAULTS])
-def test_a_planted_fault_is_refused_by_the_gate_and_not_measured(
-    client: DockerClient, project: Toy, image: str, fault: str
-) -> None:
-    needs(client, image)
+@pytest.mark.parametrize(("image", "fault"), cases(FAULTS))
+def test_a_planted_fault_is_refused_by_the_gate_and_not_measured(project: Toy, image: str, fault: str) -> None:
     names = IMPLEMENTATIONS[image]
     if fault.startswith("interleaved"):
         names = ("chainer_lstm",)
