@@ -1,6 +1,7 @@
-"""The study itself on Chainer, Lasagne, MXNet, CNTK and PyTensor, in containers: its gate, and planted faults.
+"""The study itself on the frameworks that others name or would name, in containers: its gate, and planted faults.
 
-Chainer is always tried: 70 MB. The others are built and compile for minutes: `--run-large`, or `make frameworks-check`.
+PyTorch, TensorFlow 1 and Keras on it have files of their own. Chainer is always tried: 70 MB. The others are built and
+compile for minutes: `--run-large`, or `make frameworks-check`.
 """
 
 import re
@@ -9,21 +10,11 @@ from collections.abc import Iterable
 import pytest
 
 from orchestrator.errors import Exit
-from tests.bench import shrink
+from tests.one_image import run_on_one_image
 from tests.toy_project import ROOT, Toy, edit
 
 pytestmark = pytest.mark.docker
-SUITE = """
-suite: others
-title: The study's LSTM elsewhere
-study: braun2018
-images: [{image}]
-benchmarks:
-  - {{benchmark: lstm_asr, implementations: [{implementations}], configurations: [1x320/CE-short]}}
-protocol: {{phases: [train_step], warmup: 1, samples: 20, at_most_s: 8, blocks: 1, threads: 1, timeout_s: 900}}
-compare: {{across: system, baseline: fastest}}
-"""
-TIMEOUT_S = 1800.0  # with a build, and what Theano compiles
+BENCHMARK, CONFIGURATION = "lstm_asr", "1x320/CE-short"
 ALWAYS = "chainer-7.8.1"
 IMPLEMENTATIONS = {
     ALWAYS: ("chainer_nstep_lstm", "chainer_lstm"),
@@ -31,6 +22,9 @@ IMPLEMENTATIONS = {
     "mxnet-1.9.1": ("mxnet_lstm", "mxnet_lstmcell"),
     "cntk-2.7": ("cntk_lstm",),
     "pytensor-3.3.7": ("pytensor_scan",),
+    "jax-0.12.0.1": ("scan_lstm",),
+    "keras-theano-2.1.6": ("keras_lstm",),
+    "tensorflow2-2.21.0": ("compat_lstm_cell", "raw_block_lstm", "tf_keras_lstm", "tf_keras_rnn"),
 }
 SWAPPED = "swapped gates"
 FAULTS = {
@@ -60,6 +54,24 @@ FAULTS = {
     ("pytensor-3.3.7", "dropped bias"): (
         ("lstm_asr/run_pytensor.py", r'\+ weights\["lstm\.0\.bias_input"\]', '+ 0 * weights["lstm.0.bias_input"]'),
     ),
+    ("jax-0.12.0.1", SWAPPED): (
+        ("lstm_asr/run_jax.py", r"i, f, g, o = jnp\.split\(gates", "i, f, o, g = jnp.split(gates"),
+    ),
+    ("jax-0.12.0.1", "dropped bias"): (
+        ("lstm_asr/run_jax.py", r'gates \+ weights\["lstm\.0\.bias_input"\]', "gates"),
+    ),
+    ("keras-theano-2.1.6", SWAPPED): (("layouts.py", r'"keras": Layout\("ifgo"', '"keras": Layout("figo"'),),
+    ("keras-theano-2.1.6", "dropped bias"): (
+        ("lstm_asr/run_keras.py", r"biases = numpy\.concatenate", "biases = 0 * numpy.concatenate"),
+    ),
+    ("tensorflow2-2.21.0", SWAPPED): (
+        ("layouts.py", r'"keras": Layout\("ifgo"', '"keras": Layout("figo"'),
+        ("layouts.py", r'"tensorflow_cell": Layout\("igfo"', '"tensorflow_cell": Layout("ifgo"'),
+    ),
+    ("tensorflow2-2.21.0", "dropped bias"): (
+        ("lstm_asr/nets_tensorflow.py", r"return to_layout\(self", "return 0 * to_layout(self"),
+        ("lstm_asr/layers_tensorflow.py", r"\[to_layout\(tensor", '[("bias" not in name) * to_layout(tensor'),
+    ),
 }  # fmt: skip
 
 
@@ -69,20 +81,9 @@ def cases(pairs: Iterable[tuple[str, ...]]) -> list[object]:
     return [pytest.param(*pair, id=" ".join(pair), marks=marks.get(pair[0], pytest.mark.large)) for pair in pairs]
 
 
-def run(project: Toy, image: str, implementations: tuple[str, ...]) -> tuple[int, set[tuple[str, str]]]:
-    """Run implementations on nets that take no time; return the exit code, and the status of each."""
-    suites = project.project / "suites"
-    shrink(suites / "benchmarks" / "lstm_asr")
-    text = SUITE.format(image=image, implementations=", ".join(implementations))
-    (suites / "others.yaml").write_text(text, encoding="utf-8")
-    ended = project.orch("run", "others", "--engine", "docker", "--device", "cpu", timeout_s=TIMEOUT_S)
-    records = project.records()
-    return ended.exit_code, {(record["workload"]["implementation"], str(record["status"])) for record in records}  # type: ignore[index]
-
-
 @pytest.mark.parametrize("image", cases((image,) for image in IMPLEMENTATIONS))
 def test_every_implementation_passes_the_gate_and_is_measured(project: Toy, image: str) -> None:
-    exit_code, found = run(project, image, IMPLEMENTATIONS[image])
+    exit_code, found = run_on_one_image(project, image, IMPLEMENTATIONS[image], BENCHMARK, CONFIGURATION)
 
     assert found == {(name, "ok") for name in IMPLEMENTATIONS[image]}
     assert exit_code == Exit.OK
@@ -96,7 +97,7 @@ def test_a_planted_fault_is_refused_by_the_gate_and_not_measured(project: Toy, i
     for script, good, bad in FAULTS[image, fault]:
         edit(project.project / "suites" / "benchmarks" / script, good, bad)
 
-    exit_code, found = run(project, image, names)
+    exit_code, found = run_on_one_image(project, image, names, BENCHMARK, CONFIGURATION)
 
     assert found == {(name, "invalid") for name in names}
     assert exit_code == Exit.LAUNCHES_FAILED
