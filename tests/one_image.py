@@ -1,4 +1,4 @@
-"""A suite of one image, one benchmark and one configuration, on nets that take no time: for the gates of a framework."""
+"""A suite of one image, one benchmark and one configuration, on nets that take no time: for a framework's gates."""
 
 from tests.bench import shrink
 from tests.toy_project import Toy
