@@ -243,6 +243,13 @@ def write_wheel(path: Path, name: str, version: str, source: str, more: Mapping[
             wheel.writestr(place, text, zipfile.ZIP_DEFLATED if more else zipfile.ZIP_STORED)
 
 
+def users_own() -> dict[str, str]:
+    """The environment in which downloads, where there are any, go the user's own way, into the user's own cache."""
+    folders = {"XDG_CACHE_HOME": str(Path.home() / ".cache"), "XDG_CONFIG_HOME": str(Path.home() / ".config")}
+    plain = {"PIP_CONFIG_FILE": "", "PIP_NO_INDEX": "", "PIP_FIND_LINKS": ""}
+    return {**plain, **folders, **os.environ}
+
+
 def edit(path: Path, pattern: str, replacement: str) -> None:
     """Change a file of the project; fails if it has no such place."""
     text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.MULTILINE)

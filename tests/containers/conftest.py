@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.toy_project import ROOT, Toy
+from tests.toy_project import ROOT, Toy, users_own
 
 STAND_IN = "orch-test/python:{}"  # of .ci/bases
 
@@ -32,12 +32,10 @@ def project(config: Path, tmp_path: Path) -> Toy:
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "images").symlink_to(ROOT / "images")
     shutil.copytree(ROOT / "suites", tmp_path / "project" / "suites")
-    ours = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orch" / "wheelhouse"
+    own = users_own()
+    ours = Path(own["XDG_CACHE_HOME"]) / "orch" / "wheelhouse"
     ours.mkdir(parents=True, exist_ok=True)
     (tmp_path / "cache" / "orch").mkdir(parents=True)
     (tmp_path / "cache" / "orch" / "wheelhouse").symlink_to(ours)
-    # Downloads, where there are any, go the user's own way.
-    plain = {"PIP_CONFIG_FILE": "", "PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", **os.environ}
-    own = {"ORCH_CONFIG": str(config), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    own["XDG_CONFIG_HOME"] = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Toy(folder=tmp_path, cache=tmp_path / "cache", wheels=tmp_path, env={**plain, **own})
+    env = {**own, "ORCH_CONFIG": str(config), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return Toy(folder=tmp_path, cache=tmp_path / "cache", wheels=tmp_path, env=env)

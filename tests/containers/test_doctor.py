@@ -19,7 +19,7 @@ from orchestrator.errors import Exit
 from orchestrator.hardware import Gpu
 from orchestrator.images import ImageVariant, Variant
 from tests.nvidia_driver import GPU_0, HAS_COMPILER, compile_library, make_driver
-from tests.toy_project import Ended, Toy, edit, make_toy
+from tests.toy_project import Ended, Toy, edit, make_toy, users_own
 
 pytestmark = [
     pytest.mark.docker,
@@ -172,15 +172,7 @@ def pytorch(client: DockerClient, toy: Toy) -> BuiltImage:
     project.mkdir()
     (project / "images").symlink_to(ROOT / "images")
     (project / "suites").symlink_to(ROOT / "suites")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    plain = {
-        "PIP_CONFIG_FILE": "",
-        "PIP_NO_INDEX": "",
-        "PIP_FIND_LINKS": "",
-        "XDG_CACHE_HOME": str(cache),
-        **os.environ,
-    }
-    whole = replace(toy, env={**plain, "ORCH_CONFIG": toy.env["ORCH_CONFIG"]})
+    whole = replace(toy, env={**users_own(), "ORCH_CONFIG": toy.env["ORCH_CONFIG"]})
     shutil.rmtree(toy.project)
     project.rename(toy.project)
     ended = whole.orch("build", PYTORCH, "--device", "cpu", "--engine", "docker", "--json", timeout_s=900)

@@ -26,6 +26,11 @@ IMPLEMENTATIONS = {
     "keras-theano-2.1.6": ("keras_lstm",),
     "tensorflow2-2.21.0": ("compat_lstm_cell", "raw_block_lstm", "tf_keras_lstm", "tf_keras_rnn"),
 }
+STACKED = {
+    "theano-1.0.1": ("lasagne_lstm",),
+    "mxnet-1.9.1": ("mxnet_lstm",),
+    "tensorflow2-2.21.0": ("tf_keras_lstm", "tf_keras_rnn"),
+}
 SWAPPED = "swapped gates"
 FAULTS = {
     (ALWAYS, SWAPPED): (
@@ -75,10 +80,10 @@ FAULTS = {
 }  # fmt: skip
 
 
-def cases(pairs: Iterable[tuple[str, ...]]) -> list[object]:
-    """One case for each image, or image and fault; those that take minutes are marked so."""
+def cases(rows: Iterable[tuple[str, *tuple[object, ...]]]) -> list[object]:
+    """One case for each image and what is tried in it; those that take minutes are marked so."""
     marks = {ALWAYS: ()}
-    return [pytest.param(*pair, id=" ".join(pair), marks=marks.get(pair[0], pytest.mark.large)) for pair in pairs]
+    return [pytest.param(*row, marks=marks.get(row[0], pytest.mark.large)) for row in rows]
 
 
 @pytest.mark.parametrize("image", cases((image,) for image in IMPLEMENTATIONS))
@@ -86,6 +91,14 @@ def test_every_implementation_passes_the_gate_and_is_measured(project: Toy, imag
     exit_code, found = run_on_one_image(project, image, IMPLEMENTATIONS[image], BENCHMARK, CONFIGURATION)
 
     assert found == {(name, "ok") for name in IMPLEMENTATIONS[image]}
+    assert exit_code == Exit.OK
+
+
+@pytest.mark.parametrize(("image", "names"), cases(STACKED.items()))
+def test_stacked_nets_pass_the_gate_and_are_measured(project: Toy, image: str, names: tuple[str, ...]) -> None:
+    exit_code, found = run_on_one_image(project, image, names, BENCHMARK, "4x320/CE-long")
+
+    assert found == {(name, "ok") for name in names}
     assert exit_code == Exit.OK
 
 
