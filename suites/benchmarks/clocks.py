@@ -46,6 +46,7 @@ def read_clocks():
 class Sample(object):
     """A group of steps, timed together: wall, CPU of all threads, and `fetch`, the wait for the result after the stop.
 
+    again: the same result fetched once more, when nothing is left to wait for: what a fetch takes by itself.
     event: the same by the device's own clock, between marks before the first and after the last step; None without.
     start and end are clock readings; the first sync lies before start, so what it waits for is in no sample.
     """
@@ -68,8 +69,11 @@ class Sample(object):
             raise ValueError("the device's own clock gave %r for a sample" % self.event)
         asked = wall_clock()  # reading the CPU clock takes microseconds on some machines: no part of the fetch
         self.loss = float(workload.fetch())
+        fetched = wall_clock()
+        workload.fetch()
         self.end = wall_clock()
-        self.wall, self.fetch, self.cpu = stop - self.start, self.end - asked, cpu_stop - cpu_start
+        self.wall, self.cpu = stop - self.start, cpu_stop - cpu_start
+        self.fetch, self.again = fetched - asked, self.end - fetched
 
 
 def peak_memory_bytes():

@@ -190,7 +190,7 @@ class Launch(object):
 
     def check_samples(self, phase, samples, before, after):
         self.report["windows"][phase] = [round(samples[0].start, 4), round(samples[-1].end, 4)]  # for the host's readings
-        loop_s = samples[-1].end - samples[0].start - sum(sample.fetch for sample in samples)
+        loop_s = samples[-1].end - samples[0].start - sum(sample.fetch + sample.again for sample in samples)
         self.measures["loop_s"] = rounded(self.measures.get("loop_s", 0.0) + loop_s)
         return [sanity.check_synchronised(phase, samples), sanity.check_loop_time(phase, samples),
                 sanity.check_clock(phase, before, after)]

@@ -44,7 +44,7 @@ local function read_clocks()
    return {best[1], best[2]}
 end
 
--- Take one sample: {start, wall, fetch, end, cpu, loss}, as clocks.Sample does.
+-- Take one sample: {start, wall, fetch, again, end, cpu, loss}, as clocks.Sample does.
 local function sample(work, step, group)
    work.sync()
    local cpu_start, start = cpu_clock(), wall_clock()
@@ -53,8 +53,10 @@ local function sample(work, step, group)
    local stop, cpu_stop = wall_clock(), cpu_clock()
    local asked = wall_clock()
    local loss = work.fetch()
+   local fetched = wall_clock()
+   work.fetch()
    local ends = wall_clock()
-   return {start, stop - start, ends - asked, ends, cpu_stop - cpu_start, loss}
+   return {start, stop - start, fetched - asked, ends - fetched, ends, cpu_stop - cpu_start, loss}
 end
 
 local function setup(script, job, parameters)

@@ -5,7 +5,7 @@ describes (phases, warm-up, grouping, gate), and writes out/raw.json, all times 
 
     version, timer, sync, import_s, setup_s, first_step_s, parameters, peak_memory_bytes, facts {name: value}
     phases     {name: {"group", "clocks": [[wall, raw] before, after], "warmup": [[wall of an iteration, loss]],
-                       "samples": [[start, wall, fetch, end, cpu, loss]]}}, of whole samples, as clocks.Sample has them
+                       "samples": [[start, wall, fetch, again, end, cpu, loss]]}}, of whole samples, as clocks.Sample has them
     gate       as gate.json, or null
     failure    {"phase", "kind", "message", "log_tail"} or null; kind Unsupported: the script cannot do it
 A number that is not finite is null.
@@ -24,7 +24,7 @@ from reports import described
 PROGRAMS = {".lua": ("luajit", "in/program.lua")}
 RAW = os.path.join("out", "raw.json")
 MEASURES = ("import_s", "setup_s", "first_step_s")
-Timed = namedtuple("Timed", "start wall fetch end cpu loss")
+Timed = namedtuple("Timed", "start wall fetch again end cpu loss")
 
 
 def run(launch):

@@ -8,7 +8,8 @@ from clocks import finite, rounded
 LIMIT = 0.01
 EVENT_LIMIT = 0.1
 LOOP_FLOOR_S = 0.002  # what a loop may take beside its samples, however short they are
-FETCH_FLOOR_S = 50e-6  # what a fetch takes by itself: 16 microseconds were seen, of samples of a millisecond
+FETCH_FLOOR_S = 50e-6  # two fetches may be that far apart: 16 microseconds were seen, of samples of a millisecond
+FETCH_LIMIT_S = 200e-6  # no fetch takes longer by itself, MXNet's 55 microseconds; one that does computes the result
 CLOCK_FLOOR_S = 0.001  # what two clocks may be read apart
 UPDATES, LOOKS = "train_step", "forward"  # the phase that lowers the loss, and the one that leaves it
 LOSS_LIMITS = {"ieee": 1e-4}  # as at the gate; of the other precisions
@@ -53,11 +54,14 @@ def check_clock(phase, before, after):
 
 
 def check_synchronised(phase, samples):
-    """Bound the fetch, as a share of its sample, by 1 % in the median, or the floor: what comes late was not waited for."""
-    error = sorted(sample.fetch / sample.wall for sample in samples)[len(samples) // 2]
-    fetch_s = sorted(sample.fetch for sample in samples)[len(samples) // 2]
-    return {"check": "synchronised", "phase": phase, "ok": error < LIMIT or fetch_s < FETCH_FLOOR_S,
-            "error": rounded(error), "limit": LIMIT, "floor_s": FETCH_FLOOR_S}
+    """Bound how much longer the first fetch takes than a second one by 1 % of the sample in the median, or the floor.
+
+    What comes late was not waited for. A second fetch that is long as well is no excuse: there the fetch computes.
+    """
+    late_s = [max(0.0, sample.fetch - min(sample.again, FETCH_LIMIT_S)) for sample in samples]
+    error = sorted(late / sample.wall for late, sample in zip(late_s, samples))[len(samples) // 2]
+    return {"check": "synchronised", "phase": phase, "error": rounded(error), "limit": LIMIT, "floor_s": FETCH_FLOOR_S,
+            "ok": error < LIMIT or sorted(late_s)[len(samples) // 2] < FETCH_FLOOR_S}
 
 
 def check_events(phase, samples):

@@ -22,7 +22,7 @@ RAW: Mapping[str, object] = {
     "phases": {
         "train_step": {
             "group": 2, "clocks": [[10.0, 3.0], [10.15, 3.15]], "warmup": [[0.011, LOSS], [0.010, 1.9]],
-            "samples": [[10.0 + 0.02 * n, 0.02, 1e-6, 10.020001 + 0.02 * n, 0.02, 1.8 - n / 10] for n in range(5)],
+            "samples": [[10 + n / 50, 0.02, 1e-6, 1e-6, 10.020002 + n / 50, 0.02, 1.8 - n / 10] for n in range(5)],
         }
     },
 }  # fmt: skip
@@ -81,9 +81,9 @@ def test_what_a_program_wrote_becomes_a_report_like_any_other(bench: Bench, monk
     ("raw", "kind"),
     [
         (changed(clocks=[[10.0, 3.0], [10.15, 4.0]]), "clock"),
-        (changed(samples=[[10.0 + n, 0.02, 0.01, 10.03 + n, 0.02, 1.0] for n in range(5)]), "synchronised"),
-        (changed(samples=[[10.0 + n, 0.02, 1e-6, 10.02 + n, 0.02, 1.0] for n in range(5)]), "loop_time"),
-        (changed(samples=[[10.0 + 0.02 * n, 0.02, 1e-6, 10.02 + 0.02 * n, 0.02, None] for n in range(5)]),
+        (changed(samples=[[10.0 + n, 0.02, 0.01, 0.0, 10.03 + n, 0.02, 1.0] for n in range(5)]), "synchronised"),
+        (changed(samples=[[10.0 + n, 0.02, 1e-6, 1e-6, 10.02 + n, 0.02, 1.0] for n in range(5)]), "loop_time"),
+        (changed(samples=[[10.0 + 0.02 * n, 0.02, 1e-6, 1e-6, 10.02 + 0.02 * n, 0.02, None] for n in range(5)]),
          "loss_finite"),
         ({**RAW, "parameters": 2}, "parameters"),
         ({**RAW, "version": "8.0"}, "ImportError"),

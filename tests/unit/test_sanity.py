@@ -17,10 +17,11 @@ class Sample:
     start: float
     wall: float
     fetch: float
+    again: float
 
     @property
     def end(self) -> float:
-        return self.start + self.wall + self.fetch
+        return self.start + self.wall + self.fetch + self.again
 
 
 @pytest.fixture
@@ -31,10 +32,10 @@ def sanity(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         sys.modules.pop(name, None)
 
 
-def samples_with(gaps: list[float], wall: float = 1.0, fetch: float = 0.0) -> list[Sample]:
-    samples = [Sample(start=10.0, wall=wall, fetch=fetch)]
+def samples_with(gaps: list[float], wall: float = 1.0, fetch: float = 0.0, again: float = 0.0) -> list[Sample]:
+    samples = [Sample(start=10.0, wall=wall, fetch=fetch, again=again)]
     for gap in gaps:
-        samples.append(Sample(start=samples[-1].end + gap, wall=wall, fetch=fetch))
+        samples.append(Sample(start=samples[-1].end + gap, wall=wall, fetch=fetch, again=again))
     return samples
 
 
@@ -75,6 +76,17 @@ def test_a_result_that_comes_late_was_not_waited_for(sanity: ModuleType, fetch: 
 @pytest.mark.parametrize(("fetch", "ok"), [(49e-6, True), (51e-6, False)])
 def test_of_a_short_sample_a_fetch_may_take_what_a_call_takes(sanity: ModuleType, fetch: float, ok: bool) -> None:
     entry = sanity.check_synchronised("train_step", samples_with([0.0] * 4, wall=0.001, fetch=fetch))
+
+    assert entry["ok"] is ok
+
+
+@pytest.mark.parametrize(
+    ("fetch", "again", "ok"),
+    [(190e-6, 180e-6, True), (190e-6, 130e-6, False), (0.003, 0.003, False)],
+    ids=["slow by itself", "waits", "computes the result each time"],
+)
+def test_what_a_fetch_takes_by_itself_is_no_wait(sanity: ModuleType, fetch: float, again: float, ok: bool) -> None:
+    entry = sanity.check_synchronised("train_step", samples_with([0.0] * 4, wall=0.001, fetch=fetch, again=again))
 
     assert entry["ok"] is ok
 
