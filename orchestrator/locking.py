@@ -82,8 +82,16 @@ def is_locked(target: ImageVariant) -> bool:
 
 
 def why_unlocked(target: ImageVariant) -> str | None:
-    """Say what is missing where a variant has no committed lock, and how to make it; None if it has one."""
-    return None if is_locked(target) else f"not locked: orch lock {target.name}"
+    """Say what is missing where a variant has no committed lock, and how to make it; None if it has one.
+
+    Where the CPU build has none, the newest CUDA build that has one is named: it can be asked for, and runs there too.
+    """
+    if is_locked(target):
+        return None
+    siblings = (ImageVariant(image=target.image, variant=variant) for variant in reversed(target.image.variants))
+    locked = (one.name for one in siblings if is_locked(one)) if target.variant.cuda is None else iter(())
+    other = next(locked, None)
+    return f"not locked{f' ({other} is)' if other else ''}: orch lock {target.name}"
 
 
 def read_lock(path: Path) -> Lock:

@@ -7,7 +7,17 @@ import pytest
 
 from orchestrator.errors import ConfigurationError, LockError
 from orchestrator.images import Image, ImageVariant, Variant
-from orchestrator.locking import Lock, Pin, check_lock, inputs_sha256, lock_sha256, read_lock, requirements, write_lock
+from orchestrator.locking import (
+    Lock,
+    Pin,
+    check_lock,
+    inputs_sha256,
+    lock_sha256,
+    read_lock,
+    requirements,
+    why_unlocked,
+    write_lock,
+)
 
 TORCH = Pin(
     name="torch", version="1.0.1", file="torch-1.0.1-cp36-cp36m-manylinux1_x86_64.whl", sha256="a" * 64, bytes=560
@@ -207,3 +217,18 @@ def test_a_closure_that_a_row_states_is_all_that_its_lock_may_hold() -> None:
         check_lock(lock, make_target("Theano==1.0.5", build=("wheel==0.37.1",)))
     with pytest.raises(LockError, match=r"the row does not ask for wheel\. .*orch lock"):
         check_lock(lock, make_target("Theano==1.0.5", "numpy==1.16.6"))
+
+
+def test_a_build_for_the_cpu_without_a_lock_names_the_newest_cuda_build_that_has_one(tmp_path: Path) -> None:
+    cu118, cu126, cpu = (Variant(name="cu118", cuda="11.8"), Variant(name="cu126", cuda="12.6"), Variant(name="cpu"))
+    image = replace(make_target().image, folder=tmp_path, version="2.7.1", variants=(cu118, cu126, cpu))
+    targets = {one.name: ImageVariant(image=image, variant=one) for one in image.variants}
+    assert why_unlocked(targets["cpu"]) == "not locked: orch lock pytorch-2.7.1+cpu"
+
+    for name in ("cu118", "cu126"):
+        write_lock(targets[name].lock_path, LOCK)
+
+    assert why_unlocked(targets["cpu"]) == "not locked (pytorch-2.7.1+cu126 is): orch lock pytorch-2.7.1+cpu"
+    assert why_unlocked(targets["cu126"]) is None
+    targets["cu118"].lock_path.unlink()
+    assert why_unlocked(targets["cu118"]) == "not locked: orch lock pytorch-2.7.1+cu118"
