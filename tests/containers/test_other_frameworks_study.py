@@ -24,7 +24,7 @@ IMPLEMENTATIONS = {
     "pytensor-3.3.7": ("pytensor_scan",),
     "jax-0.12.0.1": ("scan_lstm",),
     "keras-theano-2.1.6": ("keras_lstm",),
-    "tensorflow2-2.21.0": ("compat_lstm_cell", "raw_block_lstm", "tf_keras_lstm", "tf_keras_rnn"),
+    "tensorflow2-2.21.0": ("raw_block_lstm", "tf_keras_lstm", "tf_keras_rnn"),
 }
 STACKED = {
     "theano-1.0.1": ("lasagne_lstm",),
