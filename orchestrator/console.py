@@ -76,10 +76,11 @@ class Progress:
     On a terminal one line that is rewritten, elsewhere a plain line per step.
     """
 
-    def __init__(self, steps: int, estimate_s: float | None = None) -> None:
+    def __init__(self, steps: int, estimate_s: float | None = None, after_s: float = 0.0) -> None:
+        """estimate_s: of these steps, until one is done. after_s: what follows them before all is done."""
         self._steps = steps
         self._done = 0
-        self._estimate_s = estimate_s
+        self._estimate_s, self._after_s = estimate_s, after_s
         self._began = time.monotonic()
         self._live = sys.stderr.isatty()
 
@@ -108,4 +109,4 @@ class Progress:
             seconds = self._estimate_s
         else:
             return ""
-        return f"  (about {duration(seconds)} left)" if left else ""
+        return f"  (about {duration(seconds + self._after_s)} left)" if left or self._after_s else ""

@@ -24,7 +24,7 @@ from orchestrator.unsupported import why_unsupported
 from orchestrator.variants import Choice, choose_variant
 
 QUICK = "quick"  # the profile taken without a GPU
-SAMPLES_AT_LEAST = 5
+STEPS_AT_LEAST = 7  # of a phase, whatever they take: the harness warms up with two and takes five samples
 # Unpacked to packed, measured: 1.8 to 2.2 for the CUDA builds of PyTorch 1.0.1 to 2.14.0, whose kernels are compressed
 # in the library; 4.0 to 4.5 for the CPU builds of PyTorch 2.13.0 and JAX 0.4.30 and 0.7.0.
 UNPACKED_CUDA, UNPACKED_CPU = 2.3, 4.6
@@ -230,8 +230,9 @@ def _cell_s(
     """Seconds of all launches of a cell, its gate launch included."""
     hints = next(one.step_s for one in benchmarks[benchmark].configurations if one.name == configuration)
     step_s = hints.get(device)
-    phase_s = protocol.at_most_s
+    gate_s, phase_s = LAUNCH_S, protocol.at_most_s
     if step_s is not None:
+        gate_s += step_s  # a gate launch makes one step of the measured size
         capped_s = min(protocol.at_most_s, (protocol.warmup + protocol.samples) * step_s)
-        phase_s = max(capped_s, SAMPLES_AT_LEAST * step_s)
-    return protocol.blocks * (len(protocol.phases) * phase_s + LAUNCH_S) + LAUNCH_S
+        phase_s = max(capped_s, STEPS_AT_LEAST * step_s)
+    return protocol.blocks * (len(protocol.phases) * phase_s + LAUNCH_S) + gate_s

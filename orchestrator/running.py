@@ -32,10 +32,10 @@ class Ended:
 class Progress:
     """What the user sees of the launches, from all slots one at a time; a remedy is told once."""
 
-    def __init__(self, told: set[str], steps: int, estimate_s: float | None = None) -> None:
-        """told: remedies that were told already."""
+    def __init__(self, told: set[str], steps: int, estimate_s: float | None = None, after_s: float = 0.0) -> None:
+        """told: remedies that were told already; the others as in console.Progress."""
         self._told = told
-        self._lines = console.Progress(steps, estimate_s)
+        self._lines = console.Progress(steps, estimate_s, after_s)
         self._turn = Lock()
 
     def start(self, what: str) -> None:
@@ -80,7 +80,8 @@ class Run:
         wanted = {one.prepared.cell.id for one in planned}
         cells = [prepared for prepared in self.cells if prepared.cell.id in wanted]
         told: set[str] = set()
-        self.fleet.run(cells, partial(self._pass_gate, Progress(told, len(cells))), self._end)
+        gating = Progress(told, len(cells), after_s=self.estimate_s or 0.0)
+        self.fleet.run(cells, partial(self._pass_gate, gating), self._end)
         planned = tuple(one for one in planned if one.prepared.cell.id in self.gates)
         if planned and not self.stop.is_near:
             progress = Progress(told, len(planned), self.estimate_s)

@@ -80,6 +80,12 @@ def test_progress_without_a_terminal_is_a_line_for_each_step(capsys: pytest.Capt
     assert lines[1].startswith("[ 2/10] b  failed: x")
 
 
+def test_what_follows_the_steps_is_in_the_time_that_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    console.Progress(1, after_s=1500).finish("gate", "passed")
+
+    assert capsys.readouterr().err == "[1/1] gate  passed  (about 25 min left)\n"
+
+
 def test_the_last_step_promises_no_time(capsys: pytest.CaptureFixture[str]) -> None:
     console.Progress(1, estimate_s=50).finish("a", "done")
 

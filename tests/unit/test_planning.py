@@ -245,8 +245,8 @@ def test_the_estimate_adds_downloads_disk_and_time() -> None:
 
     # One image to build: 60 of its 100 bytes to fetch, 100 in the builder, 460 unpacked, a base of 0.2 GB.
     assert (found.build.download_bytes, found.build.disk_bytes) == (60, 60 + 100 + 460 + 200_000_000)
-    # 4 cells of 3 launches of 7 steps of 0.5 s; 5 s of start for those 3 and the gate; 45 s for one build.
-    assert found.seconds == pytest.approx(4 * (3 * 3.5 + 4 * 5) + 45)
+    # 4 cells of 3 launches of 7 steps of 0.5 s, and a gate of one; 5 s of start for each of the 4; 45 s for one build.
+    assert found.seconds == pytest.approx(4 * (3 * 3.5 + 0.5 + 4 * 5) + 45)
 
 
 def test_a_cuda_build_unpacks_to_half_as_much_as_a_cpu_build_of_its_size() -> None:
@@ -258,13 +258,13 @@ def test_a_cuda_build_unpacks_to_half_as_much_as_a_cpu_build_of_its_size() -> No
     assert disk == [2 * 1000 + 2300, 2 * 1000 + 4600]
 
 
-def test_the_estimate_is_capped_by_the_time_of_a_phase_but_not_below_five_steps() -> None:
+def test_the_estimate_is_capped_by_the_time_of_a_phase_but_not_below_seven_steps() -> None:
     suite = replace(SUITE, protocol=Protocol(warmup=10, samples=100, at_most_s=2, blocks=1))
     plan = make_plan(replace(suite, selections=(Selection(benchmark="lstm", configurations=("short",)),)))
 
     found = estimate(plan, {"lstm": BENCHMARK}, lambda _: 0, lambda _: True)
 
-    assert found.seconds == pytest.approx(len(plan.cells) * (5 * 0.5 + 2 * 5))
+    assert found.seconds == pytest.approx(len(plan.cells) * (7 * 0.5 + 0.5 + 2 * 5))
 
 
 def test_downloads_of_unknown_size_are_named_and_not_counted() -> None:
