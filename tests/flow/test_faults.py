@@ -243,7 +243,7 @@ def test_a_fresh_run_is_the_newest_though_the_clock_was_set_back(toy: Toy) -> No
 @pytest.fixture
 def long(toy: Toy) -> Toy:
     """The project with more samples than a record holds."""
-    edit(toy.project / "suites" / "toy_versions.yaml", "samples: 25", "samples: 2001")
+    edit(toy.project / "suites" / "toy_versions.yaml", "samples: 10", "samples: 2001")
     edit(toy.project / "suites" / "toy_versions.yaml", "blocks: 3", "blocks: 1")
     edit(toy.project / "suites" / "benchmarks" / "toy_step" / "benchmark.yaml", r"iterations: \d+", "iterations: 100")
     return toy
