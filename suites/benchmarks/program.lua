@@ -23,6 +23,7 @@ local function reader(number)
 end
 
 local wall_clock, cpu_clock, raw_clock = reader(1), reader(2), reader(4) -- CLOCK_MONOTONIC, process CPU, MONOTONIC_RAW
+local WALL, LOSS = 2, 7 -- where they stand in a sample
 local SHORTEST_S, LEAST_SAMPLES = {cpu = 0.001, cuda = 0.010}, 5
 
 local json = require 'cjson'
@@ -77,8 +78,8 @@ local function first_step(script, job, parameters)
    local work = setup(script, job, parameters)
    phase_now = 'warmup'
    local taken = sample(work, work.steps[job.protocol.phases[#job.protocol.phases]], 1)
-   raw.first_step_s = taken[2]
-   return work, taken[6]
+   raw.first_step_s = taken[WALL]
+   return work, taken[LOSS]
 end
 
 local function run_gate(script, job)
@@ -97,8 +98,8 @@ local function warm_up(work, step, job, kept, ends)
    local group, wall, shortest_s = 1, 0, SHORTEST_S[job.device]
    while #kept < 2 or wall < shortest_s or (#kept < job.protocol.warmup and wall_clock() < ends) do
       local taken = sample(work, step, group)
-      wall = taken[2]
-      table.insert(kept, {wall / group, taken[6]})
+      wall = taken[WALL]
+      table.insert(kept, {wall / group, taken[LOSS]})
       raw.first_step_s = raw.first_step_s or wall
       if wall < shortest_s then
          group = math.floor(group * math.min(100, 1.2 * shortest_s / math.max(wall, 1e-9))) + 1

@@ -29,7 +29,7 @@ FAULTS = {
         ("rnn_regression/nets_torch7.lua", r"lstm\.inputGate, lstm\.forgetGate", "lstm.forgetGate, lstm.inputGate"),
     ),
     ("torch7-7.0", BIAS): (
-        ("rnn_regression/run_torch7.lua", r"rows, rows\)\) end", "rows, rows)):mul(name:find('bias') and 0 or 1) end"),
+        ("rnn_regression/run_torch7.lua", r"\+ 1, rows\)\) end", "+ 1, rows)):mul(name:find('bias') and 0 or 1) end"),
     ),
     ("pytorch-1.0.1", GATES): (
         ("rnn_regression/run_pytorch.py", r"copy_\((tensor\(name.*\))\)$",
