@@ -84,7 +84,7 @@ def is_locked(target: ImageVariant) -> bool:
 def why_unlocked(target: ImageVariant) -> str | None:
     """Say what is missing where a variant has no committed lock, and how to make it; None if it has one.
 
-    Where the CPU build has none, the newest CUDA build that has one is named: it can be asked for, and runs there too.
+    Where the CPU build has none, the newest CUDA build that has one is named: it can be asked for by that name.
     """
     if is_locked(target):
         return None
