@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import process
@@ -23,11 +24,9 @@ class Claim:
         """
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            self._lock, name = tempfile.mkstemp(dir=parent, suffix=_LOCK)
-            self._lock_file = Path(name)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            os.write(self._lock, note.encode())
+            self._lock, self._lock_file = _new_lock(parent)
             self.folder = self._lock_file.with_suffix("")
+            os.write(self._lock, note.encode())
             self.folder.mkdir()
         except OSError as error:
             raise EngineError(
@@ -43,14 +42,17 @@ class Claim:
 
 
 def take_leftovers(parent: Path, note: str | None = None) -> Iterator[Path]:
-    """Yield the folders of dead processes, of one note or of all; each is removed once the caller is done with it."""
+    """Yield the folders of dead processes, of one note or of all; each is removed once the caller is done with it.
+
+    What has no note is anybody's: its owner died before it wrote one, or never meant to.
+    """
     for lock_file in sorted(parent.glob(f"*{_LOCK}")):
-        with lock_file.open(encoding="utf-8") as lock:
+        with suppress(FileNotFoundError), lock_file.open(encoding="utf-8") as lock:  # another may have removed it
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue  # its owner lives
-            if note is not None and lock.read() != note:
+            if note is not None and lock.read() not in (note, ""):
                 continue
             folder = lock_file.with_suffix("")
             yield folder
@@ -71,3 +73,13 @@ def is_any_alive(parent: Path) -> bool:
 def remove_leftovers(parent: Path) -> tuple[str, ...]:
     """Remove the folders of dead processes; returns their names."""
     return tuple(folder.name for folder in take_leftovers(parent))
+
+
+def _new_lock(parent: Path) -> tuple[int, Path]:
+    """Return a new file and our lock on it; one that was removed as a dead process's before is made anew."""
+    while True:
+        lock, name = tempfile.mkstemp(dir=parent, suffix=_LOCK)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return lock, Path(name)
+        os.close(lock)
