@@ -4,16 +4,19 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from orchestrator.errors import ConfigurationError, RecordError
 from orchestrator.names import did_you_mean
-from orchestrator.records import SCHEMA, Record, Report
 from orchestrator.yaml_lines import Node
+
+if TYPE_CHECKING:
+    from orchestrator.records import Record, Report
 
 # A report holds samples (20 000 of each of three kinds in each of up to 8 phases) and a few checks, a gate the
 # gradients of a small model. Records are written far shorter, but those of version 0.1.0 held whole reports.
@@ -26,12 +29,9 @@ LONGER = 1.01  # than its launch no time is, beyond what two clocks may differ b
 
 # loss and parameters (None: not finite), and gradients by name, in C order
 GateValue = int | float | None | Mapping[str, tuple[float | None, ...] | None]
+_Gate = dict[str, dict[str, GateValue]]
 _T = TypeVar("_T")
-# The configuration reaches a standard dataclass only from a type around it: hence the tuples of one.
-_FINITE = ConfigDict(allow_inf_nan=False, strict=True, defer_build=True)  # made when first used: a plan reads none
-_RECORD = TypeAdapter(tuple[Record], config=_FINITE)
-_REPORT = TypeAdapter(tuple[Report], config=_FINITE)
-_GATE = TypeAdapter(dict[str, dict[str, GateValue]], config=_FINITE)
+_FINITE = ConfigDict(allow_inf_nan=False, strict=True)
 _SPECS: dict[type, TypeAdapter[Any]] = {}
 _WANTED = {
     "int_type": "must be a whole number",
@@ -64,31 +64,36 @@ def build(shape: type[_T], node: Node, *, read: Collection[str] = (), **given: o
     return built
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path) -> "Record":
     """Read a record from disk. Raises RecordError if it is truncated, not JSON, or of an unknown schema."""
+    from orchestrator.records import SCHEMA, Record
+
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}).") from error
     try:
         _check_size(raw, RECORD_AT_MOST_BYTES)
-        _check_schema(raw)
-        return _RECORD.validate_json(b"[" + raw + b"]")[0]
+        _check_schema(raw, SCHEMA)
+        record: Record = _strict(Record).validate_json(b"[" + raw + b"]")[0]
     except ValidationError as error:
         raise RecordError(f"{path}: not a record: {_first(error)}.") from error
     except ValueError as error:
         raise RecordError(f"{path}: not a record: {error}.") from error
+    return record
 
 
-def parse_report(raw: bytes, elapsed_s: float = math.inf) -> Report:
+def parse_report(raw: bytes, elapsed_s: float = math.inf) -> "Report":
     """Read what the harness wrote in a container; it is not trusted.
 
     elapsed_s: how long the launch took, by our clock.
     Raises RecordError with the reason: too large, not JSON, a key missing, a number that is not finite or no duration.
     """
+    from orchestrator.records import Report
+
     try:
         _check_size(raw, REPORT_AT_MOST_BYTES)
-        report = _REPORT.validate_json(b"[" + raw + b"]")[0]
+        report: Report = _strict(Report).validate_json(b"[" + raw + b"]")[0]
         _check_times(report, elapsed_s * LONGER)
     except ValidationError as error:
         raise RecordError(f"not a report: {_first(error)}.") from error
@@ -97,7 +102,13 @@ def parse_report(raw: bytes, elapsed_s: float = math.inf) -> Report:
     return report
 
 
-def _check_times(report: Report, at_most_s: float) -> None:
+@cache
+def _strict(shape: Any) -> TypeAdapter[Any]:
+    """Read JSON strictly; made when first used. Its tuple of one lets the configuration reach a dataclass."""
+    return TypeAdapter(tuple[shape], config=_FINITE)
+
+
+def _check_times(report: "Report", at_most_s: float) -> None:
     """Raise ValueError for what cannot have taken place within a launch."""
     for phase, samples in report.samples.items():
         _check_durations(f"samples.{phase}", samples, at_most_s)
@@ -129,11 +140,12 @@ def parse_gate(raw: bytes) -> Mapping[str, Mapping[str, GateValue]]:
     """
     try:
         _check_size(raw, GATE_AT_MOST_BYTES)
-        return _GATE.validate_json(raw)
+        gate: _Gate = _strict(_Gate).validate_json(b"[" + raw + b"]")[0]
     except ValidationError as error:
-        raise RecordError(f"not a gate: {_first(error, skip=0)}.") from error
+        raise RecordError(f"not a gate: {_first(error)}.") from error
     except ValueError as error:
         raise RecordError(f"not a gate: {error}.") from error
+    return gate
 
 
 def _check_size(raw: bytes, at_most: int) -> None:
@@ -143,19 +155,19 @@ def _check_size(raw: bytes, at_most: int) -> None:
         raise ValueError(f"{len(raw)} bytes, more than {at_most}")
 
 
-def _check_schema(raw: bytes) -> None:
+def _check_schema(raw: bytes, wanted: str) -> None:
     content = from_json(raw, allow_inf_nan=False)
     schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise ValueError(f"its schema is {schema!r}, this orch reads {SCHEMA!r}")
+    if schema != wanted:
+        raise ValueError(f"its schema is {schema!r}, this orch reads {wanted!r}")
 
 
-def _first(error: ValidationError, skip: int = 1) -> str:
-    """Say the first thing that is wrong; skip: steps of the location that are ours."""
+def _first(error: ValidationError) -> str:
+    """Say the first thing that is wrong in what was read strictly."""
     errors = error.errors(include_url=False, include_input=False)
     # Of a union every member complains: a number that is not finite says more than "no whole number".
     first = next((one for one in errors if one["type"] == "finite_number"), errors[0])
-    place = ".".join(str(step) for step in first["loc"][skip:])
+    place = ".".join(str(step) for step in first["loc"][1:])
     said = first["msg"].replace("Input should be", "must be")[:200]
     return f"{place}: {said}" if place else said
 

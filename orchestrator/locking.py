@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from orchestrator.errors import ConfigurationError, LockError
 from orchestrator.images import ImageVariant
 from orchestrator.wheel_tags import WHEEL
@@ -171,6 +168,9 @@ def requirements(pins: Iterable[Pin]) -> str:
 
 def check_lock(lock: Lock, target: ImageVariant) -> None:
     """Raise LockError if a lock was made for another state of its row."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
     remedy = f"Make the lock anew: orch lock {target.name}"
     for what, locked, wanted in (("python", lock.python, target.python), ("base", lock.base, target.base)):
         if locked != wanted:

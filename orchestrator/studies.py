@@ -11,8 +11,8 @@ from orchestrator.engines import BuiltImage, Engine
 from orchestrator.errors import EngineError, Exit, StoppedError, UsageError
 from orchestrator.fleet.local import LocalFleet, refuse_foreign
 from orchestrator.gating import find_reference
-from orchestrator.listing import render_plan
 from orchestrator.ordering import newest_of_each
+from orchestrator.plan_texts import render_plan
 from orchestrator.planning import Plan, require_cells
 from orchestrator.prepared import Prepared, Setting
 from orchestrator.providing import provide_images

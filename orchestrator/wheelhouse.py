@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packaging.markers import Marker
-
 from orchestrator.errors import ConfigurationError, LockError
 from orchestrator.images import ImageVariant
 from orchestrator.locking import Lock, Pin, read_lock, read_pins
@@ -67,6 +65,8 @@ def find_installer(images: Path, python: str) -> Pin:
 
     Raises LockError if the file has none, ConfigurationError if it cannot be read.
     """
+    from packaging.markers import Marker
+
     minor = ".".join(python.split(".")[:2])
     path = images / INSTALLERS
     try:

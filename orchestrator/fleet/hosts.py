@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator import process
 from orchestrator.engines.links import DIRECT, Link
@@ -13,8 +13,10 @@ from orchestrator.fleet.locks import lock_file, taken
 from orchestrator.hardware import Disk, Gpu, GpuUsers, Machine
 from orchestrator.machine import read_load, read_machine
 from orchestrator.nvml import read_users
-from orchestrator.summaries import Telemetry
-from orchestrator.telemetry import Watch, Window
+
+if TYPE_CHECKING:
+    from orchestrator.summaries import Telemetry
+    from orchestrator.telemetry import Window
 
 
 def open_host(text: str | None, locks: Path) -> "Host":
@@ -43,7 +45,7 @@ class Watcher(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None: ...
 
-    def telemetry(self, windows: Mapping[str, Window]) -> Telemetry:
+    def telemetry(self, windows: Mapping[str, "Window"]) -> "Telemetry":
         """Sum up what was seen. windows: phase -> when its samples began and ended, by the program's clock."""
 
 
@@ -109,6 +111,8 @@ class ThisMachine:
         return read_users(gpu)
 
     def watch(self, gpu: Gpu | None, cpus: Sequence[int]) -> Watcher:
+        from orchestrator.telemetry import Watch
+
         return Watch(gpu, cpus)
 
     def disk(self, _folder: Path) -> Disk | None:

@@ -48,7 +48,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what would run, in which variant, what cannot and why, and what it costs. Fetches nothing."""
-    from orchestrator.listing import plan_as_json, render_plan
+    from orchestrator.plan_texts import plan_as_json, render_plan
 
     bench = workbench(
         suite=suite,

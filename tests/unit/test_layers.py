@@ -61,6 +61,7 @@ LAYERS = (
         "workbench",
         "doctor",
         "listing",
+        "plan_texts",
         "carrying",
         "keeping",
         "pinning",
