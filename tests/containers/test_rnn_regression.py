@@ -48,7 +48,7 @@ FAULTS = {
 OF_THE_STUDY = {
     "gradients of the last layer only": (
         (r"theano\.grad\(loss, weights\)",
-         "[slope * (3 * number >= 2 * len(weights)) for number, slope in enumerate(theano.grad(loss, weights))]"),
+         "[slope * numpy.float32(3 * i >= 2 * len(weights)) for i, slope in enumerate(theano.grad(loss, weights))]"),
     ),
     "batch taken for time": (
         (r"Tensors\(sizes\[\"cell\"\], job\.implementation\), x",
