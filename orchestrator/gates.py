@@ -7,6 +7,7 @@ import math
 import os
 import secrets
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from typing import Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import ConfigurationError, OrchError
 from orchestrator.specs import Benchmark, Configuration, Implementation, Precision, Scalar
 from orchestrator.workloads import common_folder, probe_of
 
@@ -107,10 +108,24 @@ def compute_reference(
     try:
         with _loaded(path, sources) as module:
             reference = _compute(module, key, sizes, probe, traits)
+    except OrchError:
+        raise
     except ValueError as error:
         raise ConfigurationError(f"{error}. Extend it or leave the configuration out.", file=str(path)) from error
+    except Exception as error:  # it is the user's program
+        raise _fault(error, path) from error
     _write(stored, reference)
     return reference
+
+
+def _fault(error: Exception, path: Path) -> ConfigurationError:
+    """Say in which line of a reference.py, or of a module beside it, something went wrong."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == path.parent]
+    file, line = (ours[-1].filename, ours[-1].lineno) if ours else (str(path), None)
+    if isinstance(error, SyntaxError) and error.filename:
+        file, line = error.filename, error.lineno
+    said = f"{type(error).__name__}: {error}".removesuffix(": ").rstrip(".")
+    return ConfigurationError(f"{said}. Mend the reference, which is run here.", file=file, line=line)
 
 
 def _compute(module: ReferenceModule, key: str, sizes: Values, probe: Values, traits: Values) -> Reference:

@@ -201,6 +201,33 @@ def test_a_damaged_cache_is_computed_again(benchmark: Benchmark, tmp_path: Path,
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{key}.json"]
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import nosuchmodule", "ModuleNotFoundError: No module named 'nosuchmodule'"),
+        ("def (:", "SyntaxError: invalid syntax"),
+        ("raise RuntimeError", "RuntimeError"),
+        ("del loss_and_gradients", "AttributeError: module 'reference' has no attribute 'loss_and_gradients'"),
+        ("def first_loss(parameters, traits): return parameters['x']", "KeyError: 'x'"),
+        ("def first_loss(parameters, traits): return 1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_is_wrong_with_a_reference_is_said_with_its_line(
+    benchmark: Benchmark, tmp_path: Path, code: str, message: str
+) -> None:
+    path = benchmark.folder / "reference.py"
+    last = len(path.read_text().splitlines()) + 1
+    with path.open("a") as source:
+        source.write(code + "\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        reference_of(benchmark, tmp_path)
+
+    line = "" if code.startswith("del") else f":{last}"
+    assert str(caught.value).startswith(f"{path}{line}: {message}")
+    assert "Mend the reference" in str(caught.value)
+
+
 def test_a_reference_that_does_not_cover_the_parameters_is_named(benchmark: Benchmark, tmp_path: Path) -> None:
     with (benchmark.folder / "reference.py").open("a") as source:
         source.write("def first_loss(parameters, traits): raise ValueError('no stacked nets')\n")
