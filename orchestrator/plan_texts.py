@@ -28,6 +28,7 @@ def render_plan(planned: PlannedStudy, cost: Estimate) -> str:
         f"{len(plan.cells)} cells in {rows} rows, {suite.protocol.blocks} blocks: {launches} launches and "
         f"{len(plan.cells)} gate launches.",
         *_left_out(planned),
+        *_unlocked(planned),
         _cost_line(cost),
     ]
     return "\n".join(lines)
@@ -66,6 +67,16 @@ def _left_out(planned: PlannedStudy) -> list[str]:
             images.setdefault((cell.work, cell.reason), []).append(cell.image)
     where = {key: "" if len(names) == len(chosen) else f" on {', '.join(names)}" for key, names in images.items()}
     return [f"Not {work}{where[work, reason]}: {reason}." for work, reason in images]
+
+
+def _unlocked(planned: PlannedStudy) -> list[str]:
+    """Say how much of a plan for any machine a run leaves out as long as it has no lock; one for here has left it."""
+    names = {target.name for target in planned.plan.targets if _origin(target)} if not planned.with_engine else set()
+    count = sum(cell.image.name in names for cell in planned.plan.cells)
+    if not count:
+        return []
+    which = "all" if count == len(planned.plan.cells) else f"{count}"
+    return [f"Not locked: the images of {which} of these cells; a run leaves those out, or locks them with --resolve."]
 
 
 def _cost_line(cost: Estimate) -> str:

@@ -114,6 +114,7 @@ def plan_cells(
     columns = [(image, _choose(image, target, locked, engine_reason)) for image in ordered]
     cells: list[Cell] = []
     unsupported: list[UnsupportedCell] = []
+    seen: set[tuple[str, ...]] = set()  # two selections may overlap
     for selection, implementation, configuration in _rows(suite, benchmarks):
         place = {
             "benchmark": selection.benchmark,
@@ -124,6 +125,9 @@ def plan_cells(
         for image, chosen in columns:
             if image.framework not in implementation.frameworks or _is_excluded(selection, image, place):
                 continue
+            if (image.name, *place.values()) in seen:
+                continue
+            seen.add((image.name, *place.values()))
             choice = chosen
             if isinstance(chosen, Choice):
                 choice = why_unsupported(image, target.device, implementation, configuration) or chosen

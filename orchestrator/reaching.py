@@ -52,6 +52,13 @@ def find_pair(
             pool.shutdown(cancel_futures=True)  # the rest lies between the two
 
 
+def find_ends(images: Sequence[Image], gpu: Gpu | None) -> tuple[Image, Image] | None:
+    """Return the oldest and the newest of these that are locked in a variant for a GPU, None if no two are."""
+    choices = [choose_variant(image, gpu, is_locked) for image in sort_images(images)]
+    targets = one_of_each_version([one.target for one in choices if isinstance(one, Choice) and is_locked(one.target)])
+    return (targets[0].image, targets[-1].image) if len(targets) > 1 else None
+
+
 def one_of_each_version(targets: Sequence[ImageVariant]) -> list[ImageVariant]:
     """Leave out second rows of a version (another Python): they only seem to make a span wider. targets: in order."""
     first = {(target.image.family, target.image.framework_version): target for target in reversed(targets)}

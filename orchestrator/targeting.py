@@ -39,6 +39,10 @@ def _check(options: Options) -> None:
         raise UsageError(f"--device {options.device}: unknown device. Known: {', '.join(DEVICES)}.")
     if options.gpus is not None and options.gpu is not None:
         raise UsageError("--gpu plans for a GPU that need not be here, --gpus for those that are. Give one of them.")
+    if options.gpu is not None and options.device == "cpu":
+        raise UsageError("--gpu plans for a GPU, --device cpu wants none. Give one of them.")
+    if options.driver is not None and options.gpu is None:
+        raise UsageError("--driver is that of a GPU that need not be here. Name the GPU too: --gpu H100.")
     if options.gpus is not None and options.device == "cpu":
         raise UsageError("--gpus names GPUs, --device cpu wants none. Give one of them.")
 

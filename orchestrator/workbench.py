@@ -139,7 +139,7 @@ class Workbench:
         with_engine: leave out what the engine here can never run; without, the plan is for any machine.
         """
         suite = find_suite(self.project, self.options.suite or self.settings.suite)
-        is_free = self.options.device == "auto" and self.options.gpus is None
+        is_free = self.options.device == "auto" and self.options.gpus is None and self.options.gpu is None
         if suite.choose == "oldest_and_newest" and is_free:  # a first look is on the CPU
             self.target = Target(device="cpu", platform=self.machine.platform)
         profile = default_profile(suite, self.target.device, self.options.profile)
@@ -149,7 +149,7 @@ class Workbench:
         if self.options.use_python:
             study = replace(study, images=sort_images(built.target.image for built in self.adopted.values()))
         elif study.suite.choose == "oldest_and_newest":
-            study = replace(study, images=self._choose_two(study))
+            study = replace(study, images=self._choose_two(study, with_engine=with_engine))
         slots = make_slots(self.machine, self.target.gpus, study.suite.protocol.threads) if not self.options.gpu else ()
         _check_baseline(study)
         plan = plan_cells(
@@ -205,16 +205,22 @@ class Workbench:
     def _why_not(self, target: ImageVariant) -> str | None:
         return self.engine.unsupported_reason(target) or (None if self.options.resolve else why_unlocked(target))
 
-    def _choose_two(self, study: Study) -> tuple[Image, ...]:
+    def _choose_two(self, study: Study, *, with_engine: bool) -> tuple[Image, ...]:
         """Return the oldest and the newest image of the first family with two that can run here.
 
         An engine taken by `auto` that has no base image for any two gives way to local virtual environments.
+        with_engine: without, it is for any machine: what is locked counts as within reach, whatever its size.
         """
-        from orchestrator.reaching import find_pair
+        from orchestrator.reaching import find_ends, find_pair
 
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
             images = match_images(study.images, pattern)
+            if not with_engine:
+                ends = find_ends(images, self.target.gpu)
+                if ends is not None:
+                    return ends
+                continue
             pair = find_pair(images, self.target.gpu, self.engine, self._why_not, self.wheelhouse, at_most)
             if pair is not None:
                 old, new = pair
@@ -224,10 +230,10 @@ class Workbench:
                     f"here within the download limit; {size} to fetch."
                 )
                 return old.target.image, new.target.image
-        if self.options.engine == "auto" and self.engine.name != "venv":
+        if with_engine and self.options.engine == "auto" and self.engine.name != "venv":
             console.note(f"Engine: venv, since {self.engine.name} can have the base images of no two releases.")
             self.engine = self.open_engine("venv")
-            return self._choose_two(study)
+            return self._choose_two(study, with_engine=True)
         raise NothingSelectedError(
             f"suite '{study.suite.name}': no two releases can run here within its download limit. "
             "Look at `orch doctor` for interpreters and engines, or allow a larger download with --yes."

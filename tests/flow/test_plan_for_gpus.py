@@ -47,6 +47,23 @@ def test_on_a_gpu_the_builds_that_are_locked_are_taken(tmp_path: Path) -> None:
     assert [row["variant"] for row in planned["images"]] == ["cu118", "cu121", "cu128", "cu126"]
 
 
+def test_a_first_look_is_planned_for_a_gpu_that_is_named() -> None:
+    planned = json.loads(run_plan(ROOT, ROOT, "quickstart", "--gpu", "H100", "--json").stdout)
+
+    assert (planned["device"], planned["gpu"]["name"]) == ("cuda", "H100")
+    assert [row["variant"][:2] for row in planned["images"]] == ["cu", "cu"]
+    assert all(row["locked"] for row in planned["images"])
+
+
+def test_a_plan_says_how_much_of_it_waits_for_locks(tmp_path: Path) -> None:
+    releases = '"pytorch-{2.0.1,2.4.1,2.8.0,2.13.0}"'
+    (tmp_path / "every_release.yaml").write_text(SUITE.replace('"pytorch-*"', releases), encoding="utf-8")
+
+    said = run_plan(ROOT, tmp_path, "every_release.yaml", "--gpu", "H100", "--driver", "550.54").stdout
+
+    assert "Not locked: the images of 2 of these cells; a run leaves those out, or locks them with --resolve." in said
+
+
 def test_rows_that_an_implementation_cannot_make_are_named_with_the_reason(tmp_path: Path) -> None:
     suite = SUITE.replace('"pytorch-*"', "pytorch-1.13.1, pytorch-2.13.0").replace(
         "[cudnn_lstm], configurations: [1x320/CE-short]",
@@ -54,28 +71,19 @@ def test_rows_that_an_implementation_cannot_make_are_named_with_the_reason(tmp_p
     )
     (tmp_path / "every_release.yaml").write_text(suite, encoding="utf-8")
 
-    ended = subprocess.run(
-        (sys.executable, "-m", "orchestrator", "--project", str(ROOT), "plan", "every_release.yaml", "--gpu", "A100"),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    said = run_plan(ROOT, tmp_path, "every_release.yaml", "--gpu", "A100").stdout
 
-    assert "lstmcell_compiled/1x320/CE-short on pytorch-1.13.1: torch.compile came with PyTorch 2.0." in ended.stdout
-    assert "Not lstm_asr/lstmcell_compiled/4x320/CE-long: PyTorch has no helper for stacked cells" in ended.stdout
+    assert "lstmcell_compiled/1x320/CE-short on pytorch-1.13.1: torch.compile came with PyTorch 2.0." in said
+    assert "Not lstm_asr/lstmcell_compiled/4x320/CE-long: PyTorch has no helper for stacked cells" in said
 
 
 def plan(project: Path, cwd: Path, gpu: str, *options: str) -> Any:
-    ended = subprocess.run(
-        (sys.executable, "-m", "orchestrator", "--project", str(project), "plan", "every_release.yaml", "--gpu", gpu,
-         *options, "--json"),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=True,
-    )  # fmt: skip
-    return json.loads(ended.stdout)
+    return json.loads(run_plan(project, cwd, "every_release.yaml", "--gpu", gpu, *options, "--json").stdout)
+
+
+def run_plan(project: Path, cwd: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = (sys.executable, "-m", "orchestrator", "--project", str(project), "plan", *arguments)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
 
 
 def _expected(row: dict[str, str | bool | None]) -> Expected:

@@ -99,6 +99,15 @@ def test_cells_come_row_by_row_with_the_oldest_version_first() -> None:
     ]
 
 
+def test_what_two_selections_both_name_is_one_cell() -> None:
+    both = replace(SUITE, selections=(Selection(benchmark="lstm", configurations=("short",)), *SUITE.selections))
+
+    plan = make_plan(both)
+
+    assert {cell.id for cell in plan.cells} == {cell.id for cell in make_plan().cells}
+    assert len(plan.cells) == len(make_plan().cells)
+
+
 def test_an_implementation_of_another_framework_is_no_combination() -> None:
     plan = make_plan(images=(make_image("1.0"), make_image("0.4.30", framework="jax")))
 

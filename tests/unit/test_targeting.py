@@ -63,7 +63,14 @@ def test_a_gpu_of_the_table_is_none_to_compute_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [Options(gpus="0", gpu="H100"), Options(gpus="0", device="cpu"), Options(device="tpu")]
+    "options",
+    [
+        Options(gpus="0", gpu="H100"),
+        Options(gpus="0", device="cpu"),
+        Options(device="tpu"),
+        Options(gpu="H100", device="cpu"),
+        Options(driver="535.104"),
+    ],
 )
 def test_options_that_contradict_each_other_are_refused(options: Options) -> None:
     with pytest.raises(UsageError):
