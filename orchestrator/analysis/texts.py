@@ -11,12 +11,12 @@ from orchestrator.specs import Once
 
 DASH = "–"
 MEASURED = (
-    "time: geometric mean of the launch medians ± half of its 95 % interval",
+    "time: geometric mean of the launch medians ± its 95 % interval: ±5 % is from ÷1.05 to ×1.05",
     "ratio: time / time of the baseline [95 % interval]; below 1 is faster",
     f"faster, slower: at 5 % false discoveries over the table; same: the interval within ±{SAME_WITHIN * 100:.0f} %",
 )
 CHOSEN = "baseline: the fastest of its configuration, chosen by these very times, which flatters it a little"
-INCONCLUSIVE = "inconclusive +N: N blocks more would settle it in 9 of 10 cases, by the noise seen"
+INCONCLUSIVE = "inconclusive +N: N blocks more would settle it in 9 of 10 cases, taken alone and by the noise seen"
 PER = {"ms/batch": "batch", "us/example": "example"}
 ONCE_OF: Mapping[Once, tuple[str, ...]] = {"setup": ("setup_cold_s", "setup_s"), "first_step": ("first_step_s",)}
 ONCE = {
@@ -54,7 +54,7 @@ def digits(value: float) -> str:
 
 
 def spread(interval: Interval | None) -> str:
-    """Write an interval as the half width around its geometric centre; nothing from one launch."""
+    """Write by what factor an interval goes beyond its geometric centre, both ways; nothing from one launch."""
     if interval is None:
         return ""
     half = math.sqrt(interval.high / interval.low) - 1
