@@ -59,7 +59,8 @@ def _plan_content(
 ) -> dict[str, object]:
     """What a run folder remembers of its plan: enough to continue it and to make its table anywhere."""
     plan = planned.plan
-    labels = {one.name: one.label for bench in planned.study.benchmarks.values() for one in bench.implementations}
+    benchmarks = planned.study.benchmarks.values()
+    labels = {one.name: one.label for benchmark in benchmarks for one in benchmark.implementations}
     return {
         "schema": RUN_SCHEMA,
         "identity": dict(identity),
@@ -67,6 +68,7 @@ def _plan_content(
         "study": plan.suite.study,
         "compare": asdict(plan.suite.compare),
         "labels": labels,
+        "measures": {one.name: [asdict(measure) for measure in one.measures] for one in benchmarks},
         "rows": list(dict.fromkeys([cell.row for cell in plan.cells] + [cell.row for cell in plan.unsupported])),
         "cells": [cell.id for cell in plan.cells],
         "seed": secrets.randbelow(2**31),

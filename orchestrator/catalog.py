@@ -107,6 +107,7 @@ def find_study(project: Project, suite: Suite) -> Study:
     for choice in suite.selections:
         _check_selection(choice, benchmarks[choice.benchmark], file)
         _check_unit(suite, choice, benchmarks[choice.benchmark], file)
+        _check_phases(suite, choice, benchmarks[choice.benchmark], file)
     _check_scripts(benchmarks.values(), {image.framework for image in chosen.values()}, project.cwd)
     _check_baseline(suite, known_baselines(suite, chosen.values(), benchmarks), file)
     return Study(suite=suite, images=sort_images(chosen.values()), benchmarks=benchmarks)
@@ -129,6 +130,15 @@ def known_baselines(suite: Suite, images: Iterable[Image], benchmarks: Mapping[s
         )
     )
     return ("fastest", *dict.fromkeys(systems))
+
+
+def _check_phases(suite: Suite, choice: Selection, benchmark: Benchmark, file: str) -> None:
+    """Refuse a phase that no measure is from, before anything is built; a benchmark without measures names none."""
+    known = tuple(dict.fromkeys(measure.phase for measure in benchmark.measures))
+    for phase in suite.protocol.phases if known else ():
+        if phase not in known:
+            message = f"phases: {benchmark.name} has no measure from '{phase}'.{did_you_mean(phase, known)}"
+            raise ConfigurationError(message, file=file, line=choice.line)
 
 
 def _check_unit(suite: Suite, choice: Selection, benchmark: Benchmark, file: str) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from orchestrator.yaml_lines import Node, read_yaml, shown_path
 SAMPLES_AT_LEAST = 5
 SAMPLES_AT_MOST = 20_000  # what a report holds, of several phases
 _AT_LEAST = {"warmup": 0, "samples": SAMPLES_AT_LEAST, "blocks": 1, "threads": 1, "phases": 1}
+BLOCKS_AT_MOST = 1000
 _AT_MOST = {"warmup": SAMPLES_AT_MOST, "samples": SAMPLES_AT_MOST}
 
 
@@ -53,13 +56,24 @@ def load_benchmark(path: Path, cwd: Path) -> Benchmark:
             for name, node in root.required("implementations").mapping().items()
         ),
         configurations=configurations,
-        measures=tuple(
-            build(Measure, node, read=("from",), name=name, phase=node.required("from").text())
-            for name, node in root.entries("measures").items()
-        ),
+        measures=tuple(_load_measure(name, node, configurations) for name, node in root.entries("measures").items()),
         probe={key: node.scalar() for key, node in probe.items()},
         falls=_load_falls(root),
     )
+
+
+def _load_measure(name: str, node: Node, configurations: Sequence[Configuration]) -> Measure:
+    """Read a measure; its time is in seconds, and only numbers of every configuration are divided by it."""
+    measure = build(Measure, node, read=("from",), name=name, phase=node.required("from").text())
+    if measure.per is None and measure.unit != "s":
+        raise node.at(("unit",)).error("must be s, or say with 'per' of what there are so many in a second.")
+    if measure.per is not None and not measure.unit.endswith("/s"):
+        raise node.at(("unit",)).error(f"must end in /s, since {measure.per} is divided by the time.")
+    for one in configurations if measure.per is not None else ():
+        value = one.parameters.get(str(measure.per))
+        if value is None or isinstance(value, str | bool):
+            raise node.at(("per",)).error(f"configuration {one.name} has no number called {measure.per}.")
+    return measure
 
 
 def _load_falls(root: Node) -> bool | dict[str, bool]:
@@ -212,6 +226,11 @@ def _checked(node: Node, protocol: Protocol) -> Protocol:
         if getattr(protocol, key) > most:
             what = f"must be at most {most}, not {getattr(protocol, key)}: a report holds at most {most} samples."
             raise node.at((key,)).error(f"{what} Longer samples say more.")
+    if protocol.blocks > BLOCKS_AT_MOST:
+        raise node.at(("blocks",)).error(f"must be at most {BLOCKS_AT_MOST}, not {protocol.blocks}.")
+    for phase, count in Counter(protocol.phases).items():
+        if count > 1:
+            raise node.at(("phases",)).error(f"names {phase} {count} times. Once is enough.")
     for key in ("at_most_s", "timeout_s"):
         if not 0 < getattr(protocol, key) < math.inf:
             raise node.at((key,)).error(f"must be a positive number of seconds, not {getattr(protocol, key)}.")

@@ -1,11 +1,13 @@
 """From a run folder to its comparison, and from that to what the user asked to see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from orchestrator import console
 from orchestrator.analysis.comparison import Comparison
+from orchestrator.analysis.measures import add_measures
 from orchestrator.analysis.printed import study_files
 from orchestrator.analysis.published import Published, read_published
 from orchestrator.analysis.report import render_csv, render_json, render_markdown, render_terminal
@@ -13,7 +15,7 @@ from orchestrator.analysis.tables import build_comparison
 from orchestrator.conclusions import Conclusion, load_conclusions
 from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.names import did_you_mean
-from orchestrator.specs import Compare, Once, Unit
+from orchestrator.specs import Compare, Measure, Once, Unit
 from orchestrator.store import RunFolder, list_runs, save
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -44,7 +46,7 @@ def compare_run(folder: RunFolder, suites: Path) -> Comparison:
     study = plan.get("study")
     labels = plan.get("labels")
     rows = plan.get("rows")
-    return build_comparison(
+    comparison = build_comparison(
         records,
         compare=_compare_of(plan),
         rows=[str(row) for row in rows] if isinstance(rows, list) else (),
@@ -52,6 +54,18 @@ def compare_run(folder: RunFolder, suites: Path) -> Comparison:
         published=find_published(suites, str(study) if study else None),
         conclusions=find_conclusions(suites, str(study) if study else None),
     )
+    measures = _measures_of(plan)
+    return replace(comparison, tables=tuple(add_measures(table, measures) for table in comparison.tables))
+
+
+def _measures_of(plan: Mapping[str, object]) -> Mapping[str, Sequence[Measure]]:
+    """Read what the benchmarks of a run derive from times; older ones do not say."""
+    written = plan.get("measures")
+    told = written if isinstance(written, Mapping) else {}
+    try:
+        return {str(name): [Measure(**one) for one in listed] for name, listed in told.items()}
+    except TypeError:
+        return {}
 
 
 def _compare_of(plan: Mapping[str, object]) -> Compare:

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from orchestrator.definitions import SAMPLES_AT_LEAST, SAMPLES_AT_MOST
+from orchestrator.definitions import BLOCKS_AT_MOST, SAMPLES_AT_LEAST, SAMPLES_AT_MOST
 from orchestrator.specs import (
     Benchmark,
     Compare,
@@ -39,7 +39,7 @@ POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 LIMITS: Mapping[str, Mapping[str, object]] = {
     "warmup": {"type": "integer", "minimum": 0, "maximum": SAMPLES_AT_MOST},
     "samples": {"type": "integer", "minimum": SAMPLES_AT_LEAST, "maximum": SAMPLES_AT_MOST},
-    "blocks": WHOLE,
+    "blocks": {"type": "integer", "minimum": 1, "maximum": BLOCKS_AT_MOST},
     "threads": WHOLE,
     "at_most_s": POSITIVE,
     "timeout_s": POSITIVE,

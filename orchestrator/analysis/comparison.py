@@ -2,12 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from orchestrator.analysis.columns import Column, Setup
 from orchestrator.analysis.conclusions import JudgedConclusion
 from orchestrator.analysis.stats import Interval
 from orchestrator.analysis.verdicts import Verdict
 from orchestrator.specs import Across, Once, Scalar, Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A measure of a benchmark, with the 95 % interval of the time it is derived from."""
+
+    value: float | None
+    low: float | None  # None from one launch
+    high: float | None
+    unit: str  # s, or what there is of in a second: 1/s, images/s
+    better: Literal["lower", "higher"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +35,7 @@ class Entry:
     ratio_n: int | None = None  # pairs of launches, or launches when unpaired
     is_paired: bool | None = None
     once_s: Mapping[str, float] = field(default_factory=dict)  # setup_cold_s, setup_s, first_step_s: geometric means
+    measures: Mapping[str, Derived] = field(default_factory=dict)  # of the benchmark, by name
     verdict: Verdict | None = None  # None: fewer than three blocks
     notes: tuple[str, ...] = ()
     is_recorded: bool = True  # False: no record says that it was tried in this row

@@ -23,6 +23,7 @@ CSV_HEAD = (
     *("setup", "value_s", "low_s", "high_s", "launches", "launched", "ratio", "ratio_low", "ratio_high", "paired"),
     *("verdict", "blocks_more", "ratio_to_fastest", *ONCE, "notes"),
 )
+MEASURE = "measure_"  # before the name of a benchmark's measure
 NO_BREAK = "\N{NO-BREAK SPACE}"
 FORMULA = ("=", "+", "-", "@", "\t")  # a spreadsheet would compute a text that starts so
 
@@ -36,7 +37,9 @@ def render_json(comparison: Comparison) -> str:
 def render_csv(comparison: Comparison) -> str:
     """Write one line per row and column, measured and published; times in seconds, full precision."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, CSV_HEAD, restval="", lineterminator="\n")
+    rows = [row for table in comparison.tables for row in table.rows]
+    measures = dict.fromkeys(f"{MEASURE}{name}" for row in rows for entry in row.entries for name in entry.measures)
+    writer = csv.DictWriter(file, (*CSV_HEAD, *measures), restval="", lineterminator="\n")
     writer.writeheader()
     for table in comparison.tables:
         for row in table.rows:
@@ -82,6 +85,7 @@ def _csv_entry(entry: Entry) -> dict[str, object]:
         "verdict": entry.verdict and entry.verdict.name,
         "blocks_more": entry.verdict and entry.verdict.blocks_more,
         **entry.once_s,
+        **{f"{MEASURE}{name}": one.value for name, one in entry.measures.items()},
         "notes": "; ".join(entry.notes),
     }
 

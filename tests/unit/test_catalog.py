@@ -217,6 +217,17 @@ def test_a_time_per_example_needs_configurations_that_say_their_batch(project: P
     assert "mine.yaml:8: compare.unit: 1x320/long of lstm says no batch. Add it, or use ms/batch." in str(caught.value)
 
 
+def test_a_phase_that_no_measure_is_from_is_refused_before_anything_is_built(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "suites" / "benchmarks" / "lstm" / "benchmark.yaml"
+    measures = "measures: {speed: {from: forward, unit: s, better: lower}}\n"
+    file.write_text(BENCHMARK + measures, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError) as caught:
+        find_study(project, find_suite(project, "mine"))
+
+    assert "mine.yaml:7: phases: lstm has no measure from 'train_step'. Known: forward." in str(caught.value)
+
+
 def test_a_missing_script_is_an_error_only_for_the_frameworks_of_the_suite(project: Project) -> None:
     suite = find_suite(project, "mine")
     script = project.suites / "benchmarks" / "lstm" / "run_pytorch.py"

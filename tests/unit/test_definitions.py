@@ -186,6 +186,8 @@ def test_a_suite_reads_exclusions_and_the_download_limit(tmp_path: Path) -> None
         ("samples: 5", "samples: 99999", "9: profiles.quick.samples: must be at most 20000, not 99999"),
         ("[small]", "[small], images: []", "9: profiles.quick.images: is empty. Name at least one of the images"),
         ("samples: 7", "blocks: 0", "7: protocol.blocks: must be at least 1, not 0."),
+        ("samples: 7", "blocks: 1001", "7: protocol.blocks: must be at most 1000, not 1001."),
+        ("samples: 7", "phases: [a, b, a]", "7: protocol.phases: names a 2 times. Once is enough."),
         ("samples: 7", "threads: 0", "7: protocol.threads: must be at least 1, not 0."),
         ("samples: 7", "timeout_s: 0", "7: protocol.timeout_s: must be a positive number of seconds, not 0.0."),
         ("samples: 7", "at_most_s: -1", "7: protocol.at_most_s: must be a positive number of seconds, not -1.0."),
@@ -299,6 +301,10 @@ def test_what_is_wrong_in_a_versions_file_is_said(tmp_path: Path, old: str, new:
     [
         ("[jax]", "[jaxx]", "6: implementations.other.frameworks.0: there is no script for 'jaxx'."),
         ("from: forward", "form: forward", "10: measures.speed: key 'from' is missing."),
+        ("per: batch, ", "", "10: measures.speed.unit: must be s, or say with 'per' of what there are so many"),
+        ("unit: 1/s", "unit: bananas", "10: measures.speed.unit: must end in /s, since batch is divided by the time."),
+        ("per: batch", "per: bacth", "10: measures.speed.per: configuration small has no number called bacth."),
+        ("per: batch", "per: loss", "10: measures.speed.per: configuration small has no number called loss."),
         (
             "step_s: {cpu: 0.5}",
             "step_s: {cpu: fast}",
