@@ -1,19 +1,29 @@
 """Results go to stdout, progress and complaints to stderr; nothing else writes to the terminal."""
 
+import io
+import os
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import DiskError
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
 def result(text: str) -> None:
-    """Write a result to stdout as it is."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    """Write a result to stdout as it is. Raises DiskError if that is a file that cannot be written."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # who read it, such as `head`, has seen enough
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what is left is not written at exit
+        raise DiskError(f"stdout: not written ({error.strerror}). Free disk space, or write elsewhere.") from error
 
 
 def note(text: str) -> None:
@@ -26,10 +36,10 @@ def render(renderable: "RenderableType", *, width: int | None = None) -> str:
     """Turn something of rich into text: coloured only on a terminal, and never under NO_COLOR."""
     from rich.console import Console
 
-    console = Console(file=sys.stdout, width=width or terminal_width(), highlight=False)
-    with console.capture() as capture:
-        console.print(renderable)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    text = io.StringIO()
+    is_terminal = sys.stdout.isatty()
+    Console(file=text, width=width or terminal_width(), highlight=False, force_terminal=is_terminal).print(renderable)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def terminal_width() -> int:

@@ -10,8 +10,6 @@ class Exit(IntEnum):
     LAUNCHES_FAILED = 1
     USAGE = 2
     ENGINE = 3
-    REGRESSION = 4
-    INCONCLUSIVE = 5
     NOTHING = 6
     INTERRUPTED = 130
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,7 +153,9 @@ def _check_head(names: Sequence[str], path: Path) -> None:
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise _error(path, 1, f"no column {', '.join(missing)}. The first line names them: {','.join(REQUIRED)}.")
-    for name in names:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise _error(path, 1, f"{name}: {count} columns have this name. Keep one of them.")
         if name not in known:
             raise _error(path, 1, f"{name}: unknown column.{did_you_mean(name, known)}")
 

@@ -36,9 +36,9 @@ def _lock(bench: Workbench, target: ImageVariant, *, fetch: bool) -> str:
     if fetch:
         fetch_files(bench.wheelhouse, lock, target.variant.index)
     size = "size unknown" if lock.bytes is None else console.size(lock.bytes)
-    return (
-        f"{target.name}: {len(lock.files)} files, {size}, base {lock.base_digest or 'not pinned: no registry answered'}"
-    )
+    is_mirrored = target.base in bench.settings.mirrors
+    why_not = "your mirror of it is not everybody's" if is_mirrored else "no registry answered"
+    return f"{target.name}: {len(lock.files)} files, {size}, base {lock.base_digest or f'not pinned: {why_not}'}"
 
 
 def check_named(bench: Workbench, names: Sequence[str]) -> tuple[tuple[Finding, ...], int]:

@@ -30,7 +30,7 @@ def suite(
 
     bench = workbench()
     files = new_suite(bench.project, name, benchmark, tuple(images or ()))
-    _write(bench, files, "orch run", as_json)
+    _write(bench, files, "orch run {last}", as_json)
 
 
 @app.command()
@@ -44,7 +44,7 @@ def benchmark(
 
     bench = workbench()
     files = new_benchmark(bench.project, name, framework)
-    _write(bench, files, "orch run", as_json)
+    _write(bench, files, "orch run {last}", as_json)
 
 
 @app.command()
@@ -64,9 +64,9 @@ def image(
 
 
 def _write(bench: Any, files: Any, following: str, as_json: bool) -> None:
-    """Write new files and say which, and what to do next with the last of them."""
+    """Write new files and say which, and what to do next; {last} is the last of them."""
     from orchestrator.scaffolding import write_new
 
     written: Sequence[str] = write_new(files, bench.cwd)
     console.result(json.dumps(written, indent=1) if as_json else "\n".join(written))
-    console.note(f"Next: {following} {written[-1]}")
+    console.note(f"Next: {following.format(last=written[-1])}")

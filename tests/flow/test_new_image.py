@@ -20,7 +20,7 @@ def test_a_new_family_locks_and_builds_at_once_and_trains(toy: Toy, tmp_path: Pa
     assert written.stdout.splitlines() == [
         f"project/images/mine/{name}" for name in ("Dockerfile", "versions.yaml", "check.py", "step.py")
     ]
-    assert "Next: orch lock mine-1.0.0 && orch build mine-1.0.0" in written.stderr
+    assert written.stderr.endswith("Next: orch lock mine-1.0.0 && orch build mine-1.0.0\n")
     assert locked.stdout.startswith("mine-1.0.0+cpu: 1 files")
     (one,) = json.loads(built.stdout)
     assert (one["image"], one["state"]) == ("mine-1.0.0+cpu", "built"), one

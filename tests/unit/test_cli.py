@@ -1,5 +1,6 @@
 """Verbs, exit codes and streams of the command line."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def test_every_verb_explains_itself(
 ) -> None:
     assert run(monkeypatch, verb, "--help") == Exit.OK
     assert f"Usage: orch {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("report", "--published")])
+def test_a_result_that_cannot_be_written_is_an_error_with_a_remedy(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = (sys.executable, "-m", "orchestrator", *arguments)
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ended.returncode == Exit.USAGE
+    assert ended.stderr.startswith("orch: stdout: not written (No space left on device). Free disk space")
+    assert "Traceback" not in ended.stderr
 
 
 def test_the_version_is_a_result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -244,6 +244,7 @@ def test_a_wrong_line_is_refused_with_its_number_and_column(tmp_path: Path, line
     [
         (HEAD.replace(",seconds", ""), r"raw\.csv:1: no column seconds\. The first line names them"),
         (HEAD + ",devise", r"raw\.csv:1: devise: unknown column\. Did you mean 'device'\?"),
+        (HEAD + ",seconds", r"raw\.csv:1: seconds: 2 columns have this name\. Keep one of them\."),
         ("", r"raw\.csv:1: no column framework, version"),
     ],
 )
