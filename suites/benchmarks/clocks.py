@@ -47,11 +47,12 @@ class Sample(object):
     """A group of steps, timed together: wall, CPU of all threads, and `fetch`, the wait for the result after the stop.
 
     again: the same result fetched once more, when nothing is left to wait for: what a fetch takes by itself.
+    rest_s: slept before the first fetch, by when a short step has ended, waited for or not.
     event: the same by the device's own clock, between marks before the first and after the last step; None without.
     start and end are clock readings; the first sync lies before start, so what it waits for is in no sample.
     """
 
-    def __init__(self, workload, step, group):
+    def __init__(self, workload, step, group, rest_s=0.0):
         marks = (workload.event(), workload.event()) if workload.event else ()
         workload.sync()
         cpu_start = cpu_clock()
@@ -67,6 +68,8 @@ class Sample(object):
         self.event = marks[0].elapsed_time(marks[1]) / 1e3 if marks else None
         if marks and finite(self.event) is None:
             raise ValueError("the device's own clock gave %r for a sample" % self.event)
+        if rest_s:
+            time.sleep(rest_s)
         asked = wall_clock()  # reading the CPU clock takes microseconds on some machines: no part of the fetch
         self.loss = float(workload.fetch())
         fetched = wall_clock()

@@ -330,7 +330,7 @@ def assert_refused(launched: Launched, check: str) -> None:
         ("    last = {}\n", "    raise RuntimeError('no kernel image')\n", "setup", "RuntimeError"),
         ("facts={", "fact={", "setup", "TypeError"),
         ("loss = gradient = 0.0", "raise RuntimeError('CUDA out of memory.')", "warmup", "OutOfMemory"),
-        ("loss = gradient = 0.0", "loss = gradient = 0.0; last[len(last)] = 1; 1 / (len(last) < 60)", "samples",
+        ("loss = gradient = 0.0", "loss = gradient = 0.0; last[len(last)] = 1; 1 / (len(last) < 400)", "samples",
          "ZeroDivisionError"),
     ],
 )  # fmt: skip

@@ -91,6 +91,21 @@ def test_what_a_fetch_takes_by_itself_is_no_wait(sanity: ModuleType, fetch: floa
     assert entry["ok"] is ok
 
 
+@pytest.mark.parametrize(("alone", "ok"), [(60e-6, True), (20e-6, False)])
+def test_what_fetching_takes_after_a_step_though_nothing_is_left_to_wait_for_is_no_wait(
+    sanity: ModuleType, alone: float, ok: bool
+) -> None:
+    entry = sanity.check_synchronised("train_step", samples_with([0.0] * 4, wall=0.004, fetch=80e-6, again=2e-6), alone)
+
+    assert (entry["ok"], entry["alone_s"]) == (ok, alone)
+
+
+def test_a_fetch_that_computes_is_late_however_long_it_takes_by_itself(sanity: ModuleType) -> None:
+    entry = sanity.check_synchronised("train_step", samples_with([0.0] * 4, wall=0.004, fetch=0.003), 0.003)
+
+    assert entry["ok"] is False
+
+
 @pytest.mark.parametrize(
     ("losses", "falls", "failed"),
     [
