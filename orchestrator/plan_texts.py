@@ -21,12 +21,13 @@ def render_plan(planned: PlannedStudy, cost: Estimate) -> str:
     )
     profile = f", profile {suite.profile}" if suite.profile else ""
     rows = len({cell.row for cell in plan.cells})
-    launches = len(plan.cells) * suite.protocol.blocks
+    blocks = suite.protocol.blocks
+    launches = len(plan.cells) * blocks
     lines = [
         f"{suite.name}{profile}: {suite.title}. On {where}.",
         console.table(("image", "variant", "CUDA", "remark"), _image_rows(planned)),
-        f"{len(plan.cells)} cells in {rows} rows, {suite.protocol.blocks} blocks: {launches} launches and "
-        f"{len(plan.cells)} gate launches.",
+        f"{len(plan.cells)} cells in {rows} row{'s' * (rows != 1)}, {blocks} block{'s' * (blocks != 1)}: "
+        f"{launches} launches and {len(plan.cells)} gate launches.",
         *_left_out(planned),
         *_unlocked(planned),
         _cost_line(cost),
