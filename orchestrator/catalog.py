@@ -9,6 +9,7 @@ from orchestrator.errors import ConfigurationError, UsageError
 from orchestrator.images import Image
 from orchestrator.names import did_you_mean, expand_braces, in_version_range, is_pattern, matches, version_key
 from orchestrator.rows import load_versions
+from orchestrator.selection_checks import check_baseline, check_phases, check_scripts, check_selection, check_unit
 from orchestrator.shipped import shipped_folders
 from orchestrator.specs import Benchmark, Selection, Suite
 from orchestrator.yaml_lines import shown_path
@@ -105,11 +106,11 @@ def find_study(project: Project, suite: Suite) -> Study:
             raise ConfigurationError(f"images.{number}: {error}", file=file, line=suite.image_lines[number]) from error
     benchmarks = {choice.benchmark: _find_benchmark(project, choice, file) for choice in suite.selections}
     for choice in suite.selections:
-        _check_selection(choice, benchmarks[choice.benchmark], file)
-        _check_unit(suite, choice, benchmarks[choice.benchmark], file)
-        _check_phases(suite, choice, benchmarks[choice.benchmark], file)
-    _check_scripts(benchmarks.values(), {image.framework for image in chosen.values()}, project.cwd)
-    _check_baseline(suite, known_baselines(suite, chosen.values(), benchmarks), file)
+        check_selection(choice, benchmarks[choice.benchmark], file)
+        check_unit(suite, choice, benchmarks[choice.benchmark], file)
+        check_phases(suite, choice, benchmarks[choice.benchmark], file)
+    check_scripts(benchmarks.values(), {image.framework for image in chosen.values()}, project.cwd)
+    check_baseline(suite, known_baselines(suite, chosen.values(), benchmarks), file)
     return Study(suite=suite, images=sort_images(chosen.values()), benchmarks=benchmarks)
 
 
@@ -130,33 +131,6 @@ def known_baselines(suite: Suite, images: Iterable[Image], benchmarks: Mapping[s
         )
     )
     return ("fastest", *dict.fromkeys(systems))
-
-
-def _check_phases(suite: Suite, choice: Selection, benchmark: Benchmark, file: str) -> None:
-    """Refuse a phase that no measure is from, before anything is built; a benchmark without measures names none."""
-    known = tuple(dict.fromkeys(measure.phase for measure in benchmark.measures))
-    for phase in suite.protocol.phases if known else ():
-        if phase not in known:
-            message = f"phases: {benchmark.name} has no measure from '{phase}'.{did_you_mean(phase, known)}"
-            raise ConfigurationError(message, file=file, line=choice.line)
-
-
-def _check_unit(suite: Suite, choice: Selection, benchmark: Benchmark, file: str) -> None:
-    """Refuse a time per example where nothing says how many examples an iteration has."""
-    if suite.compare.unit != "us/example":
-        return
-    for one in benchmark.configurations:
-        if matches(one.name, choice.configurations) and type(one.parameters.get("batch")) is not int:
-            message = f"compare.unit: {one.name} of {benchmark.name} says no batch. Add it, or use ms/batch."
-            raise ConfigurationError(message, file=file, line=choice.line)
-
-
-def _check_baseline(suite: Suite, known: Sequence[str], file: str) -> None:
-    baseline = suite.compare.baseline
-    if baseline not in known:
-        what = "an image" if suite.compare.across == "image" else "a system, written image/implementation,"
-        message = f"compare.baseline: must be '{known[0]}' or {what} of the suite, not '{baseline}'."
-        raise ConfigurationError(message + did_you_mean(baseline, known), file=file, line=suite.baseline_line)
 
 
 def select_images(images: Sequence[Image], patterns: Sequence[str]) -> tuple[Image, ...]:
@@ -222,28 +196,6 @@ def _find_benchmark(project: Project, choice: Selection, file: str) -> Benchmark
         return find_benchmark(project, choice.benchmark)
     except UsageError as error:
         raise ConfigurationError(f"benchmarks: {error}", file=file, line=choice.line) from error
-
-
-def _check_selection(choice: Selection, benchmark: Benchmark, file: str) -> None:
-    wanted = {
-        "implementations": (choice.implementations, [one.name for one in benchmark.implementations]),
-        "configurations": (choice.configurations, [one.name for one in benchmark.configurations]),
-    }
-    for key, (patterns, names) in wanted.items():
-        for pattern in patterns:
-            if not any(matches(name, (pattern,)) for name in names):
-                message = f"{benchmark.name}.{key}: nothing is called '{pattern}'.{did_you_mean(pattern, names)}"
-                raise ConfigurationError(message, file=file, line=choice.line)
-
-
-def _check_scripts(benchmarks: Iterable[Benchmark], frameworks: set[str], cwd: Path) -> None:
-    for benchmark in benchmarks:
-        file = shown_path(benchmark.folder / "benchmark.yaml", cwd)
-        needed = {f"scripts.{name}": script for name, script in benchmark.scripts.items() if name in frameworks}
-        needed |= {"reference": benchmark.reference} if benchmark.reference else {}
-        for key, script in needed.items():
-            if not (benchmark.folder / script).is_file():
-                raise ConfigurationError(f"{key}: there is no file '{script}' beside it. Write it.", file=file)
 
 
 def _benchmark_files(project: Project) -> Iterable[Path]:

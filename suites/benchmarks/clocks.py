@@ -26,6 +26,7 @@ def _posix_clock(number):
     return read
 
 
+REST_S = 0.02  # by then a step no longer than this has ended, waited for or not
 TIMER = "perf_counter" if hasattr(time, "perf_counter") else "clock_gettime(CLOCK_MONOTONIC)"
 wall_clock = getattr(time, "perf_counter", None) or _posix_clock(1)
 cpu_clock = getattr(time, "process_time", None) or _posix_clock(2)
@@ -77,6 +78,18 @@ class Sample(object):
         self.end = wall_clock()
         self.wall, self.cpu = stop - self.start, cpu_stop - cpu_start
         self.fetch, self.again = fetched - asked, self.end - fetched
+
+
+def fetch_alone(workload, step, group, wall):
+    """Return the seconds that a fetch takes of a result that has long been there, and the losses of the steps for it.
+
+    It comes after a step, which leaves the caches full: a second fetch, which finds its code there, says less.
+    wall: of a sample, in seconds; where 1 % of it is longer than a fetch takes by itself, nothing is tried: (0.0, []).
+    """
+    if wall >= REST_S:
+        return 0.0, []
+    rested = [Sample(workload, step, group, REST_S) for _ in range(3)]
+    return sorted(sample.fetch for sample in rested)[1], [sample.loss for sample in rested]
 
 
 def peak_memory_bytes():

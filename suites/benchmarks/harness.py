@@ -18,9 +18,8 @@ gate.json {"probe": {"loss", "gradients": {name: [numbers in C order]}, "paramet
           "measured": {"first_loss", "parameters"}}: one step of the last phase at the probe's, one at the measured
           size, through the functions that are timed. null stands for what is not finite or not there.
 
-A phase: at least two warm-up samples, in which iterations are grouped until a sample is long enough for the clock,
-for at most half of at_most_s; of short samples three more, after which a result lies there before it is fetched: what
-a fetch takes by itself, after a step; then `samples` samples or what fits into at_most_s, at least 5. Stored per iteration.
+A phase: at least two warm-up samples, iterations grouped until one is long enough for the clock, for half of at_most_s;
+clocks.fetch_alone; then `samples` samples or what fits into at_most_s, at least 5. Stored per iteration.
 """
 from __future__ import absolute_import, division, print_function
 
@@ -36,12 +35,11 @@ import traceback
 import portable
 import programs
 import sanity
-from clocks import TIMER, Sample, finite, peak_memory_bytes, read_clocks, rounded, wall_clock
+from clocks import TIMER, Sample, fetch_alone, finite, peak_memory_bytes, read_clocks, rounded, wall_clock
 from reports import as_text, described, installed_packages, write_json
 
 LEAST_SAMPLES = 5
 SHORTEST_SAMPLE_S = {"cpu": 0.001, "cuda": 0.010}
-REST_S = 0.02  # of a sample as long as this 1 % is as long as any fetch takes by itself
 
 
 class UnsupportedError(Exception):
@@ -165,9 +163,7 @@ class Launch(object):
 
     def measure(self):
         workload = self.setup(self.description["parameters"])
-        checks = []
-        for phase in self.protocol["phases"]:
-            checks += self.measure_phase(workload, phase)
+        checks = [entry for phase in self.protocol["phases"] for entry in self.measure_phase(workload, phase)]
         self.conclude(checks, workload.parameter_count)
 
     def conclude(self, checks, parameter_count):
@@ -182,7 +178,8 @@ class Launch(object):
     def measure_phase(self, workload, phase):
         before = read_clocks()
         group = self.warm_up(workload, phase, before[0] + self.protocol["at_most_s"] / 2)
-        alone_s = self.fetch_alone(workload, phase, group)
+        alone_s, losses = fetch_alone(workload, workload.steps[phase], group, self.report["warmup"][phase][-1] * group)
+        self.losses[phase] += losses
         self.phase = "samples"
         samples = self.take_samples(workload, phase, group, before[0] + self.protocol["at_most_s"])
         if workload.device_memory:
@@ -213,17 +210,6 @@ class Launch(object):
                 group = int(group * min(100.0, 1.2 * shortest_s / max(wall, 1e-9))) + 1
         self.report["group"][phase] = group
         return group
-
-    def fetch_alone(self, workload, phase, group):
-        """Return the seconds that a fetch takes of a result that has long been there, with the caches as a step leaves them.
-
-        A second fetch says less: it finds its code in them. Of long samples 1 % is longer: nothing is tried there.
-        """
-        if self.report["warmup"][phase][-1] * group >= REST_S:
-            return 0.0
-        rested = [Sample(workload, workload.steps[phase], group, REST_S) for _ in range(3)]
-        self.losses[phase].extend(sample.loss for sample in rested)
-        return sorted(sample.fetch for sample in rested)[1]
 
     def take_samples(self, workload, phase, group, until):
         """Take the samples of a phase, with the garbage collector off."""

@@ -21,7 +21,7 @@ LAYERS = (
         "shipped",
         "yaml_lines",
     },
-    {"conclusions", "loading", "definitions", "rows", "configuration", "keys", "interpreters"},
+    {"conclusions", "loading", "definitions", "rows", "configuration", "keys", "interpreters", "selection_checks"},
     {
         "engines",
         "fleet",
