@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import logging
 import math
 import os
 import secrets
@@ -25,6 +26,7 @@ Entry = Mapping[str, Scalar | None]
 Values = Mapping[str, Scalar]
 GENERATOR = "portable.py"
 NAMES_SHOWN = 3
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,8 @@ def compute_reference(
         raise
     except ValueError as error:
         raise ConfigurationError(f"{error}. Extend it or leave the configuration out.", file=str(path)) from error
-    except Exception as error:  # it is the user's program
+    except Exception as error:  # it is the user's program; nothing is swallowed
+        _log.debug("%s", path, exc_info=True)  # --verbose
         raise _fault(error, path) from error
     _write(stored, reference)
     return reference

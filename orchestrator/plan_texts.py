@@ -72,9 +72,9 @@ def _left_out(planned: PlannedStudy) -> list[str]:
 
 def _unlocked(planned: PlannedStudy) -> list[str]:
     """Say how much of a plan for any machine a run leaves out as long as it has no lock; one for here has left it."""
-    names = {target.name for target in planned.plan.targets if _origin(target)} if not planned.with_engine else set()
+    names = {target.name for target in planned.plan.targets if not is_locked(target)}
     count = sum(cell.image.name in names for cell in planned.plan.cells)
-    if not count:
+    if planned.with_engine or not count:
         return []
     which = "all" if count == len(planned.plan.cells) else f"{count}"
     return [f"Not locked: the images of {which} of these cells; a run leaves those out, or locks them with --resolve."]

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import dropwhile
 
-from orchestrator.catalog import sort_images
+from orchestrator.catalog import Study, match_images, sort_images
 from orchestrator.engines import Engine
-from orchestrator.errors import EngineError, LockError
+from orchestrator.errors import EngineError, LockError, NothingSelectedError
 from orchestrator.fetching import is_reachable
 from orchestrator.hardware import Gpu
 from orchestrator.images import Image, ImageVariant
@@ -52,11 +52,19 @@ def find_pair(
             pool.shutdown(cancel_futures=True)  # the rest lies between the two
 
 
-def find_ends(images: Sequence[Image], gpu: Gpu | None) -> tuple[Image, Image] | None:
-    """Return the oldest and the newest of these that are locked in a variant for a GPU, None if no two are."""
-    choices = [choose_variant(image, gpu, is_locked) for image in sort_images(images)]
-    targets = one_of_each_version([one.target for one in choices if isinstance(one, Choice) and is_locked(one.target)])
-    return (targets[0].image, targets[-1].image) if len(targets) > 1 else None
+def find_ends(study: Study, gpu: Gpu | None) -> tuple[Image, Image]:
+    """Return the oldest and the newest image of the first pattern with two that are locked in a variant for a GPU.
+
+    Raises NothingSelectedError if no pattern has two.
+    """
+    for pattern in study.suite.images:
+        choices = [choose_variant(image, gpu, is_locked) for image in sort_images(match_images(study.images, pattern))]
+        locked = [one.target for one in choices if isinstance(one, Choice) and is_locked(one.target)]
+        targets = one_of_each_version(locked)
+        if len(targets) > 1:
+            return targets[0].image, targets[-1].image
+    what = "no two releases are locked in a build that runs on this GPU"
+    raise NothingSelectedError(f"suite '{study.suite.name}': {what}. Plan another suite, or lock them.")
 
 
 def one_of_each_version(targets: Sequence[ImageVariant]) -> list[ImageVariant]:

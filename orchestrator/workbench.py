@@ -149,7 +149,7 @@ class Workbench:
         if self.options.use_python:
             study = replace(study, images=sort_images(built.target.image for built in self.adopted.values()))
         elif study.suite.choose == "oldest_and_newest":
-            study = replace(study, images=self._choose_two(study, with_engine=with_engine))
+            study = replace(study, images=self._choose_two(study) if with_engine else self._choose_ends(study))
         slots = make_slots(self.machine, self.target.gpus, study.suite.protocol.threads) if not self.options.gpu else ()
         _check_baseline(study)
         plan = plan_cells(
@@ -205,22 +205,16 @@ class Workbench:
     def _why_not(self, target: ImageVariant) -> str | None:
         return self.engine.unsupported_reason(target) or (None if self.options.resolve else why_unlocked(target))
 
-    def _choose_two(self, study: Study, *, with_engine: bool) -> tuple[Image, ...]:
+    def _choose_two(self, study: Study) -> tuple[Image, ...]:
         """Return the oldest and the newest image of the first family with two that can run here.
 
         An engine taken by `auto` that has no base image for any two gives way to local virtual environments.
-        with_engine: without, it is for any machine: what is locked counts as within reach, whatever its size.
         """
-        from orchestrator.reaching import find_ends, find_pair
+        from orchestrator.reaching import find_pair
 
         at_most = None if self.options.yes else study.suite.download_at_most_bytes
         for pattern in study.suite.images:
             images = match_images(study.images, pattern)
-            if not with_engine:
-                ends = find_ends(images, self.target.gpu)
-                if ends is not None:
-                    return ends
-                continue
             pair = find_pair(images, self.target.gpu, self.engine, self._why_not, self.wheelhouse, at_most)
             if pair is not None:
                 old, new = pair
@@ -230,14 +224,20 @@ class Workbench:
                     f"here within the download limit; {size} to fetch."
                 )
                 return old.target.image, new.target.image
-        if with_engine and self.options.engine == "auto" and self.engine.name != "venv":
+        if self.options.engine == "auto" and self.engine.name != "venv":
             console.note(f"Engine: venv, since {self.engine.name} can have the base images of no two releases.")
             self.engine = self.open_engine("venv")
-            return self._choose_two(study, with_engine=True)
+            return self._choose_two(study)
         raise NothingSelectedError(
             f"suite '{study.suite.name}': no two releases can run here within its download limit. "
             "Look at `orch doctor` for interpreters and engines, or allow a larger download with --yes."
         )
+
+    def _choose_ends(self, study: Study) -> tuple[Image, ...]:
+        """Return the same for any machine, of what is locked for its GPU, whatever its size."""
+        from orchestrator.reaching import find_ends
+
+        return find_ends(study, self.target.gpu)
 
 
 def _check_baseline(study: Study) -> None:

@@ -55,6 +55,14 @@ def test_a_first_look_is_planned_for_a_gpu_that_is_named() -> None:
     assert all(row["locked"] for row in planned["images"])
 
 
+def test_a_first_look_that_no_two_locks_are_for_is_refused() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        run_plan(ROOT, ROOT, "quickstart", "--gpu", "H100", "--driver", "390.30")
+
+    assert caught.value.returncode == 6
+    assert "no two releases are locked in a build that runs on this GPU" in caught.value.stderr
+
+
 def test_a_plan_says_how_much_of_it_waits_for_locks(tmp_path: Path) -> None:
     releases = '"pytorch-{2.0.1,2.4.1,2.8.0,2.13.0}"'
     (tmp_path / "every_release.yaml").write_text(SUITE.replace('"pytorch-*"', releases), encoding="utf-8")
